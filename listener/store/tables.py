@@ -1,0 +1,580 @@
+"""All tables, typed, without behaviour. What each noun means stands in docs/concepts.md."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Float,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
+from sqlalchemy.orm import Mapped, mapped_column
+
+from listener.store.base import Base, UtcDateTime
+
+Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
+# SQLite only auto-numbers a column declared INTEGER PRIMARY KEY.
+BigKey = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _key() -> Mapped[int]:
+    return mapped_column(BigKey, Identity(), primary_key=True)
+
+
+class BrandRow(Base):
+    """A brand and the words it is known by. ``terms_version`` changes with any of the words."""
+
+    __tablename__ = "brand"
+
+    id: Mapped[int] = _key()
+    name: Mapped[str] = mapped_column(String(200), unique=True)
+    aliases: Mapped[list[str]] = mapped_column(Json, default=list)
+    hashtags: Mapped[list[str]] = mapped_column(Json, default=list)
+    handles: Mapped[list[str]] = mapped_column(Json, default=list)
+    any_terms: Mapped[list[str]] = mapped_column(Json, default=list)
+    all_terms: Mapped[list[str]] = mapped_column(Json, default=list)
+    none_terms: Mapped[list[str]] = mapped_column(Json, default=list)
+    competitor: Mapped[bool] = mapped_column(Boolean, default=False)
+    terms_version: Mapped[str] = mapped_column(String(32), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ConnectionRow(Base):
+    """A source on a server with an account. Credentials are stored encrypted only."""
+
+    __tablename__ = "connection"
+    __table_args__ = (UniqueConstraint("source", "name"),)
+
+    id: Mapped[int] = _key()
+    source: Mapped[str] = mapped_column(String(40))
+    name: Mapped[str] = mapped_column(String(100), default="")
+    base_url: Mapped[str | None] = mapped_column(String(500))
+    credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class WatchRow(Base):
+    """What to collect, where it stands, and who is at it right now."""
+
+    __tablename__ = "watch"
+    __table_args__ = (Index("ix_watch_due", "enabled", "next_run_at"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int | None] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"), index=True)
+    connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id"))
+    source: Mapped[str] = mapped_column(String(40))
+    label: Mapped[str] = mapped_column(String(200), default="")
+    params: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    match: Mapped[str] = mapped_column(String(10))
+    every_s: Mapped[int] = mapped_column(Integer)
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    state: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    next_run_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claim_token: Mapped[str | None] = mapped_column(String(40))
+    claim_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    failures: Mapped[int] = mapped_column(Integer, default=0)  # in a row
+    health: Mapped[str] = mapped_column(String(20), default="new")  # an Outcome, or "new"
+    health_reason: Mapped[str] = mapped_column(Text, default="")
+    health_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    covered_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_item_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RunRow(Base):
+    """One attempt of a watch."""
+
+    __tablename__ = "run"
+    __table_args__ = (Index("ix_run_watch", "watch_id", "started_at"),)
+
+    id: Mapped[int] = _key()
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watch.id", ondelete="CASCADE"))
+    token: Mapped[str] = mapped_column(String(40))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    requests: Mapped[int] = mapped_column(Integer, default=0)
+    items: Mapped[int] = mapped_column(Integer, default=0)
+    new: Mapped[int] = mapped_column(Integer, default=0)
+    edited: Mapped[int] = mapped_column(Integer, default=0)
+    rejected: Mapped[int] = mapped_column(Integer, default=0)
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[str | None] = mapped_column(Text)
+    hint: Mapped[str | None] = mapped_column(Text)
+    notices: Mapped[list[str]] = mapped_column(Json, default=list)
+    next_run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class GapRow(Base):
+    """An interval of a watch that was not collected; closed when it was back-filled."""
+
+    __tablename__ = "gap"
+    __table_args__ = (Index("ix_gap_watch", "watch_id", "from_at"),)
+
+    id: Mapped[int] = _key()
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watch.id", ondelete="CASCADE"))
+    run_id: Mapped[int | None] = mapped_column(ForeignKey("run.id", ondelete="SET NULL"))
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    why: Mapped[str] = mapped_column(String(20))
+    detail: Mapped[str] = mapped_column(Text, default="")
+    known_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    filled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class CoverageRow(Base):
+    """An interval of a watch that was collected in full, and when that became known (for replays)."""
+
+    __tablename__ = "coverage"
+    __table_args__ = (Index("ix_coverage_watch", "watch_id", "to_at"),)
+
+    id: Mapped[int] = _key()
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watch.id", ondelete="CASCADE"))
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    known_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AuthorRow(Base):
+    """Who wrote mentions. ``pseudonym`` is what leaves the system unless the setting allows names."""
+
+    __tablename__ = "author"
+    __table_args__ = (UniqueConstraint("source", "namespace", "native_id"),)
+
+    id: Mapped[int] = _key()
+    source: Mapped[str] = mapped_column(String(40))
+    namespace: Mapped[str] = mapped_column(String(300), default="")
+    native_id: Mapped[str] = mapped_column(String(300))  # the handle, where the source has no id
+    handle: Mapped[str] = mapped_column(String(300), default="")
+    name: Mapped[str] = mapped_column(String(300), default="")
+    followers: Mapped[int | None] = mapped_column(BigInteger)
+    url: Mapped[str | None] = mapped_column(Text)
+    pseudonym: Mapped[str] = mapped_column(String(40))
+
+
+class MentionRow(Base):
+    """One thing somebody said in public, stored once. Identity is (source, namespace, external_id)."""
+
+    __tablename__ = "mention"
+    __table_args__ = (
+        UniqueConstraint("source", "namespace", "external_id"),
+        Index("ix_mention_event", "event_at"),
+        Index("ix_mention_expires", "expires_at"),
+        {"sqlite_autoincrement": True},  # an id is never used twice, not even after an erasure
+    )
+
+    id: Mapped[int] = _key()
+    source: Mapped[str] = mapped_column(String(40))
+    namespace: Mapped[str] = mapped_column(String(300))
+    external_id: Mapped[str] = mapped_column(String(500))
+    kind: Mapped[str] = mapped_column(String(10))
+    url: Mapped[str | None] = mapped_column(Text)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("author.id"), index=True)
+    title: Mapped[str | None] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    content_hash: Mapped[str] = mapped_column(String(32))
+    language: Mapped[str] = mapped_column(String(8))
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    published_precision: Mapped[str] = mapped_column(String(5))
+    event_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    event_clamped: Mapped[bool] = mapped_column(Boolean, default=False)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    edited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    rating: Mapped[float | None] = mapped_column(Float)
+    rating_min: Mapped[float | None] = mapped_column(Float)
+    rating_max: Mapped[float | None] = mapped_column(Float)
+    parent_id: Mapped[str | None] = mapped_column(String(500))  # external id, same source and namespace
+    thread_id: Mapped[str | None] = mapped_column(String(500))
+    is_own: Mapped[bool] = mapped_column(Boolean, default=False)
+    solicited: Mapped[bool] = mapped_column(Boolean, default=False)
+    derived: Mapped[bool] = mapped_column(Boolean, default=False)
+    product: Mapped[str | None] = mapped_column(String(300))
+    product_version: Mapped[str | None] = mapped_column(String(100))
+    place: Mapped[str | None] = mapped_column(String(300))
+    touchpoint: Mapped[str | None] = mapped_column(String(100))
+    country: Mapped[str | None] = mapped_column(String(8))
+    media: Mapped[list[str] | None] = mapped_column(Json)
+    raw: Mapped[dict[str, Any] | None] = mapped_column(Json)  # emptied after Settings.raw_days
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # set while it matches no brand
+
+
+class MentionSearchRow(Base):
+    """Search tokens on PostgreSQL. On SQLite an FTS5 table of the same name takes their place (migration 0001)."""
+
+    __tablename__ = "mention_search"
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    tokens: Mapped[Any] = mapped_column(TSVECTOR().with_variant(Text(), "sqlite"))
+
+
+class RevisionRow(Base):
+    """An earlier text of an edited mention."""
+
+    __tablename__ = "revision"
+    __table_args__ = (Index("ix_revision_mention", "mention_id"),)
+
+    id: Mapped[int] = _key()
+    mention_id: Mapped[int] = mapped_column(ForeignKey("mention.id", ondelete="CASCADE"))
+    content_hash: Mapped[str] = mapped_column(String(32))
+    title: Mapped[str | None] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    rating: Mapped[float | None] = mapped_column(Float)
+    replaced_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class EngagementRow(Base):
+    """Counts of a mention as read at one moment; a row is written when a count changed."""
+
+    __tablename__ = "engagement"
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    likes: Mapped[int | None] = mapped_column(BigInteger)
+    replies: Mapped[int | None] = mapped_column(BigInteger)
+    shares: Mapped[int | None] = mapped_column(BigInteger)
+    views: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MentionWatchRow(Base):
+    """Which watch (and run) brought a mention first."""
+
+    __tablename__ = "mention_watch"
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    watch_id: Mapped[int] = mapped_column(
+        ForeignKey("watch.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+    )
+    run_id: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class MatchRow(Base):
+    """A mention belongs to a brand. ``event_at`` repeats the mention's, so that a brand's time range is one index."""
+
+    __tablename__ = "match"
+    __table_args__ = (Index("ix_match_brand_event", "brand_id", "event_at"),)
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    brand_id: Mapped[int] = mapped_column(
+        ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    origin: Mapped[str] = mapped_column(String(10))
+    spans: Mapped[list[list[Any]]] = mapped_column(Json)  # [field, start, end, term]
+    event_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class GenerationRow(Base):
+    """One set of models and rules that readings were made with. Exactly one is active."""
+
+    __tablename__ = "generation"
+
+    id: Mapped[int] = _key()
+    key: Mapped[str] = mapped_column(String(64), unique=True)  # hash over all below
+    models: Mapped[dict[str, list[str]]] = mapped_column(Json)  # language -> [model, version]
+    rules_version: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    active_from: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    active: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class ReadingRow(Base):
+    """What a generation made of a mention as a whole (``brand_id`` 0) or toward one brand.
+
+    Model and version follow from (generation, language). ``score`` NULL = not scored.
+    """
+
+    __tablename__ = "reading"
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    brand_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    generation_id: Mapped[int] = mapped_column(
+        ForeignKey("generation.id"), primary_key=True, autoincrement=False
+    )
+    language: Mapped[str] = mapped_column(String(8))
+    score: Mapped[float | None] = mapped_column(Float)
+    label: Mapped[str | None] = mapped_column(String(10))
+    confidence: Mapped[float | None] = mapped_column(Float)
+    complaint: Mapped[bool | None] = mapped_column(Boolean)
+    topics: Mapped[list[str]] = mapped_column(Json)
+
+
+class ChangeRow(Base):
+    """The latest change of each mention, the feed's cursor: an edit removes the older row and takes a new seq.
+
+    ``past`` holds the facets (brands, language, label …) of earlier states, so that a reader with a filter can be
+    told that a mention left it. After a deletion this row is the tombstone: it outlives the mention.
+    """
+
+    __tablename__ = "change"
+
+    seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
+    mention_id: Mapped[int] = mapped_column(BigInteger, unique=True)  # no foreign key: tombstones outlive it
+    kind: Mapped[str] = mapped_column(String(10))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    past: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
+
+
+class CounterRow(Base):
+    """Named counters. Raising ``change`` locks its row to the commit: seqs become visible in their order."""
+
+    __tablename__ = "counter"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class DirtyRow(Base):
+    """A bucket of a brand whose numbers are stale. ``version`` rises with each mark."""
+
+    __tablename__ = "dirty"
+
+    brand_id: Mapped[int] = mapped_column(
+        ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, default=1)
+
+
+class BucketRow(Base):
+    """Counts of one brand in one dimension and time bucket; no row = zero. Recomputed, never incremented.
+
+    ``dimension`` is "all", "negative", "complaint", "topic:delivery", "source:x" and so on.
+    """
+
+    __tablename__ = "bucket"
+    __table_args__ = (Index("ix_bucket_time", "brand_id", "step_s", "at"),)
+
+    brand_id: Mapped[int] = mapped_column(
+        ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    dimension: Mapped[str] = mapped_column(String(60), primary_key=True)
+    step_s: Mapped[int] = mapped_column(Integer, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    count: Mapped[int] = mapped_column(Integer)
+    authors: Mapped[int] = mapped_column(Integer)
+    stories: Mapped[int] = mapped_column(Integer)
+    score_sum: Mapped[float] = mapped_column(Float, default=0.0)
+    scored: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class DetectorRow(Base):
+    """Where the detector of a series stands: its state after all buckets before ``upto``."""
+
+    __tablename__ = "detector"
+
+    brand_id: Mapped[int] = mapped_column(
+        ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    dimension: Mapped[str] = mapped_column(String(60), primary_key=True)
+    upto: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[str] = mapped_column(String(40))
+    state: Mapped[dict[str, Any]] = mapped_column(Json)
+
+
+class SpikeRow(Base):
+    """A series far above its expectation, from onset to resolution."""
+
+    __tablename__ = "spike"
+    __table_args__ = (Index("ix_spike_brand", "brand_id", "onset_at"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
+    dimension: Mapped[str] = mapped_column(String(60))
+    state: Mapped[str] = mapped_column(String(10))  # open | resolved
+    onset_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expected: Mapped[float] = mapped_column(Float)  # sum since onset
+    observed: Mapped[float] = mapped_column(Float)
+    score: Mapped[float] = mapped_column(Float)  # highest so far
+    detail: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # lifecycle state
+    explanation: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    mention_ids: Mapped[list[int]] = mapped_column(Json, default=list)
+
+
+class AlertRow(Base):
+    """One event told to people: it groups the spikes of that event."""
+
+    __tablename__ = "alert"
+    __table_args__ = (Index("ix_alert_brand", "brand_id", "opened_at"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
+    state: Mapped[str] = mapped_column(String(10))  # open | resolved
+    severity: Mapped[str] = mapped_column(String(10))
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    acknowledged_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+
+
+class ChannelRow(Base):
+    """Where alerts go: a signed webhook, or an apprise address. Address and secret are stored encrypted."""
+
+    __tablename__ = "channel"
+
+    id: Mapped[int] = _key()
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))  # webhook | apprise
+    address: Mapped[bytes] = mapped_column(LargeBinary)
+    address_shown: Mapped[str] = mapped_column(String(300))  # with secrets left out
+    secret: Mapped[bytes | None] = mapped_column(LargeBinary)
+    language: Mapped[str] = mapped_column(String(2), default="ko")
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OutboxRow(Base):
+    """A message to be sent, written in the transaction of its cause. ``message_id`` is stable over retries."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        UniqueConstraint("alert_id", "channel_id", "event", "event_key"),
+        Index("ix_outbox_due", "state", "next_try_at"),
+    )
+
+    id: Mapped[int] = _key()
+    message_id: Mapped[str] = mapped_column(String(40), unique=True)
+    channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id", ondelete="CASCADE"))
+    alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"))
+    event: Mapped[str] = mapped_column(String(30))  # alert.opened | alert.escalated | alert.resolved | test
+    event_key: Mapped[str] = mapped_column(String(40), default="")  # tells repeats of one event apart
+    refs: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # ids only: the body is made at sending
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    state: Mapped[str] = mapped_column(String(10), default="pending")  # pending | sent | dead
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claim_token: Mapped[str | None] = mapped_column(String(40))
+    claim_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class DeliveryRow(Base):
+    """One attempt to send an outbox message."""
+
+    __tablename__ = "delivery"
+    __table_args__ = (Index("ix_delivery_outbox", "outbox_id"),)
+
+    id: Mapped[int] = _key()
+    outbox_id: Mapped[int] = mapped_column(ForeignKey("outbox.id", ondelete="CASCADE"))
+    attempt: Mapped[int] = mapped_column(Integer)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ok: Mapped[bool] = mapped_column(Boolean)
+    status_code: Mapped[int | None] = mapped_column(Integer)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    duration_ms: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class JobRow(Base):
+    """Something an edge asks the runtime to do (preview a watch, send a test). The edge waits for ``result``."""
+
+    __tablename__ = "job"
+    __table_args__ = (Index("ix_job_due", "state", "created_at"),)
+
+    id: Mapped[int] = _key()
+    kind: Mapped[str] = mapped_column(String(30))
+    payload: Mapped[dict[str, Any]] = mapped_column(Json)
+    state: Mapped[str] = mapped_column(String(10), default="pending")  # pending | running | done | failed
+    result: Mapped[dict[str, Any] | None] = mapped_column(Json)
+    error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claim_token: Mapped[str | None] = mapped_column(String(40))
+    claim_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LeaseRow(Base):
+    """Who may do what only one process may do (the scheduler)."""
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(100))
+    until: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class HostLimitRow(Base):
+    """How long a host (or connection) wants to be left alone; shared by all processes."""
+
+    __tablename__ = "host_limit"
+
+    key: Mapped[str] = mapped_column(String(300), primary_key=True)
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reason: Mapped[str] = mapped_column(Text, default="")
+
+
+class UserRow(Base):
+    """Somebody who may open the dashboard."""
+
+    __tablename__ = "user"
+
+    id: Mapped[int] = _key()
+    email: Mapped[str] = mapped_column(String(200), unique=True)
+    name: Mapped[str] = mapped_column(String(100), default="")
+    password_hash: Mapped[str | None] = mapped_column(String(200))
+    language: Mapped[str] = mapped_column(String(2), default="ko")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class LoginLinkRow(Base):
+    """A one-time login link; only its hash is kept."""
+
+    __tablename__ = "login_link"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class SessionRow(Base):
+    """A dashboard session; only the hash of its cookie is kept."""
+
+    __tablename__ = "session"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ApiKeyRow(Base):
+    """A key for other tools; shown once, only its hash is kept."""
+
+    __tablename__ = "api_key"
+
+    id: Mapped[int] = _key()
+    name: Mapped[str] = mapped_column(String(100))
+    prefix: Mapped[str] = mapped_column(String(16))
+    key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    scopes: Mapped[list[str]] = mapped_column(Json)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

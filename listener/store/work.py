@@ -1,0 +1,86 @@
+"""The unit of work: leaving the block without ``commit()`` rolls back. Only pipeline/ and the edges commit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import TracebackType
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from listener.errors import StorageError
+from listener.store.base import make_engine
+
+
+class UnitOfWork:
+    """One write transaction. The modules of ``store/`` take its ``session``; they may flush, never commit.
+
+    Raises StorageError when the database cannot take the write (disk full, read-only, locked too long).
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> UnitOfWork:
+        self.session = Session(self._engine, expire_on_commit=False)
+        return self
+
+    def commit(self) -> None:
+        """Make it all visible at once."""
+        self.session.commit()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
+    ) -> None:
+        try:
+            self.session.rollback()
+        finally:
+            self.session.close()
+        if isinstance(error, OperationalError):
+            raise storage_error(error) from error
+
+
+class Database:
+    """The two engines of an install: one that writes, and one that only reads and never waits for a writer."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = make_engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self.reader = make_engine(url, read_only=True) if self.is_sqlite else self.engine
+
+    def write(self) -> UnitOfWork:
+        """Begin a write transaction: ``with database.write() as work: …; work.commit()``."""
+        return UnitOfWork(self.engine)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A session for reading only: a consistent snapshot, rolled back at the end."""
+        with Session(self.reader, expire_on_commit=False) as session:
+            if not self.is_sqlite:
+                session.execute(text("SET TRANSACTION READ ONLY"))
+            yield session
+            session.rollback()
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+        if self.reader is not self.engine:
+            self.reader.dispose()
+
+
+def storage_error(error: OperationalError) -> StorageError:
+    """Say in words what the database refused."""
+    said = str(error.orig).lower()
+    if "full" in said or "no space" in said:
+        return StorageError(
+            "The disk is full, so nothing was stored.",
+            hint="Free some room; collection goes on from where it stood.",
+        )
+    if "readonly" in said or "read-only" in said:
+        return StorageError("The database is read-only.", hint="Check the rights of the home folder.")
+    if "locked" in said:
+        return StorageError("The database is locked by another program.", hint="Close it and try again.")
+    return StorageError("The database does not answer.", hint=str(error.orig).strip().split("\n")[0])

@@ -1,0 +1,443 @@
+"""The nouns of Listener as frozen dataclasses and enums: what crosses a module border is one of these.
+
+They follow the flow: a ``Watch`` is collected into ``Batch``es of ``RawItem``s; each becomes a ``Mention`` (clean
+text, identity, hash), is matched to brands (``Match``) and read (``Reading``), and the result, a ``ReadMention``,
+is what the store takes. Datetimes are aware and in UTC everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+class Kind(StrEnum):
+    """What a mention is."""
+
+    POST = "post"
+    COMMENT = "comment"
+    REVIEW = "review"
+    ARTICLE = "article"
+    ANSWER = "answer"
+    TICKET = "ticket"
+    SURVEY = "survey"
+
+
+class Precision(StrEnum):
+    """How exactly a source tells when something was published."""
+
+    EXACT = "exact"  # a point in time
+    DAY = "day"  # a calendar day only (Naver blogs)
+    NONE = "none"  # nothing at all (Naver cafés): first-seen time stands in
+
+
+class MatchMode(StrEnum):
+    """Whether a watch's items must name the brand, or belong to it because of where they were found."""
+
+    TERMS = "terms"
+    ALL = "all"
+
+
+class MatchOrigin(StrEnum):
+    """Why a mention belongs to a brand: a term in its text, or the watch that brought it."""
+
+    TERM = "term"
+    WATCH = "watch"
+
+
+class Label(StrEnum):
+    """Polarity in words. "Not scored" is the absence of a Sentiment, never one of these."""
+
+    POSITIVE = "positive"
+    NEUTRAL = "neutral"
+    NEGATIVE = "negative"
+    MIXED = "mixed"
+    UNCERTAIN = "uncertain"
+
+
+class Outcome(StrEnum):
+    """How a run of a watch ended."""
+
+    OK = "ok"
+    UNCHANGED = "unchanged"  # the source said 304, or nothing new
+    SUSPECT = "suspect"  # nothing where there used to be something
+    RATE_LIMITED = "rate-limited"
+    OUT_OF_BUDGET = "out-of-budget"
+    NEEDS_CREDENTIALS = "needs-credentials"
+    BLOCKED = "blocked"
+    LAYOUT_CHANGED = "layout-changed"
+    GONE = "gone"
+    UNAVAILABLE = "unavailable"
+    FAILED = "failed"  # a bug of ours, or a full disk
+    LOST = "lost"  # another worker took over; nothing was written after that
+
+
+class GapReason(StrEnum):
+    """Why an interval could not be collected."""
+
+    WINDOW = "window"  # the source no longer shows that far back (feed of the newest n, 7-day search)
+    PAGE_CAP = "page-cap"
+    RATE_LIMIT = "rate-limit"
+    BUDGET = "budget"
+    OUTAGE = "outage"  # the source, or we, were down
+
+
+class ChangeKind(StrEnum):
+    """What happened to a mention, as the feed tells it."""
+
+    CREATED = "created"
+    EDITED = "edited"
+    DELETED = "deleted"
+    LEFT = "left"  # it no longer matches (this brand, this filter)
+    CORRECTED = "corrected"
+
+
+class Coverage(StrEnum):
+    """What is known of a time bucket."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"  # may only undercount: may open a spike, never close one, is never learnt from
+    UNKNOWN = "unknown"  # not collected: a gap is not a zero
+
+
+# --- sources -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """One parameter of a source, enough for a form field, a CLI check and a JSON schema."""
+
+    name: str
+    title: str
+    title_ko: str
+    required: bool = False
+    kind: str = "string"  # string | url | integer | number | boolean
+    default: str | None = None
+    choices: tuple[str, ...] = ()
+    example: str | None = None
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """One secret a source needs; read from ``LISTENER_<SOURCE>__<NAME>`` or a connection."""
+
+    name: str
+    title: str
+    required: bool = True
+    help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSpec:
+    """What a source is, without doing anything: the registry, the forms and the docs are made of it."""
+
+    name: str
+    title: str
+    title_ko: str
+    every: timedelta
+    kind: Kind
+    base_url: str | None = None  # default server; a connection or LISTENER_<SOURCE>__BASE_URL overrides it
+    params: tuple[Param, ...] = ()
+    credentials: tuple[Credential, ...] = ()
+    languages: tuple[str, ...] = ()
+    default_match: MatchMode = MatchMode.TERMS
+    cost: str = ""
+    limits: str = ""
+    terms: str = ""  # a note on the terms of use
+    needs_brand: bool = False  # the query is built from the brand's terms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A source on a server with an account. Credentials never show in a repr."""
+
+    source: str
+    base_url: str | None = None
+    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    id: int | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """A brand, own or competitor, and the words it is known by."""
+
+    id: int
+    name: str
+    aliases: tuple[str, ...] = ()
+    hashtags: tuple[str, ...] = ()  # without '#'
+    handles: tuple[str, ...] = ()  # without '@'
+    any_terms: tuple[str, ...] = ()  # names as well; if given, at least one must occur
+    all_terms: tuple[str, ...] = ()  # every one must occur besides a name
+    none_terms: tuple[str, ...] = ()  # none may occur
+    competitor: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where a watch stands. ``cursor`` belongs to the source; ``validators`` are ETag and Last-Modified by URL."""
+
+    cursor: Mapping[str, Any] = field(default_factory=dict)
+    validators: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What to collect: a source's parameters, for a brand, on a connection."""
+
+    id: int
+    source: str
+    params: Mapping[str, str]
+    match: MatchMode
+    every: timedelta
+    connection: Connection
+    brand: Brand | None = None
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A fenced lease on a watch: every write of the run checks the token."""
+
+    watch_id: int
+    run_id: int
+    token: str
+    until: datetime
+
+
+# --- items ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawAuthor:
+    """Who wrote an item, as the source tells it."""
+
+    native_id: str = ""
+    handle: str = ""
+    name: str = ""
+    followers: int | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engagement:
+    """Counts at the moment of reading; None = the source does not tell."""
+
+    likes: int | None = None
+    replies: int | None = None
+    shares: int | None = None
+    views: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawItem:
+    """One item as a collector yields it. ``text`` and ``title`` may still hold HTML when ``html`` is set.
+
+    ``external_id`` is unique within (source, namespace); where the source gives none, ``derived`` is set and the
+    id is a hash of page, author, date and ordinal, never of the body. ``deleted`` reports a deletion at the
+    source: only the identity counts then.
+    """
+
+    external_id: str
+    text: str
+    namespace: str = ""
+    kind: Kind = Kind.POST
+    url: str | None = None
+    title: str | None = None
+    html: bool = False
+    author: RawAuthor | None = None
+    published_at: datetime | None = None
+    published_precision: Precision = Precision.EXACT
+    language: str | None = None  # the source's hint; our own detection decides
+    rating: float | None = None
+    rating_min: float | None = None
+    rating_max: float | None = None
+    parent_id: str | None = None
+    thread_id: str | None = None
+    is_own: bool = False
+    solicited: bool = False
+    product: str | None = None
+    product_version: str | None = None
+    place: str | None = None
+    touchpoint: str | None = None
+    country: str | None = None
+    media: tuple[str, ...] = ()
+    engagement: Engagement | None = None
+    derived: bool = False
+    deleted: bool = False
+    raw: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """An interval that was not collected. ``to_at`` None = still open."""
+
+    from_at: datetime
+    to_at: datetime | None
+    why: GapReason
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Items, and where to resume once exactly these items are stored.
+
+    ``complete`` says that after this batch nothing between the old mark and the start of the run is missing
+    (gaps apart). Only then does coverage move.
+    """
+
+    items: tuple[RawItem, ...]
+    state: State
+    complete: bool = False
+    gaps: tuple[Gap, ...] = ()
+    notices: tuple[str, ...] = ()
+    requests: int = 0
+    unchanged: bool = False
+    suspect: str | None = None  # why an empty or thin result is not to be trusted
+    next_at: datetime | None = None  # the source asked not to be called earlier (Cache-Control, ttl, backoff)
+
+
+class Collector(Protocol):
+    """Reads a source. It knows nothing of the store; it raises SourceError."""
+
+    spec: SourceSpec
+
+    def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
+        """Yield batches from the state on. Raises SourceError; what was yielded before stays valid."""
+        ...
+
+
+# --- mentions ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mention:
+    """A raw item after cleaning: plain text, canonical URL, content hash. Not stored yet, so it has no id."""
+
+    source: str
+    namespace: str
+    external_id: str
+    kind: Kind
+    text: str
+    content_hash: str  # over title, text and rating; engagement, author and raw are left out
+    title: str | None = None
+    url: str | None = None
+    author: RawAuthor | None = None
+    published_at: datetime | None = None
+    published_precision: Precision = Precision.EXACT
+    event_at: datetime | None = None  # when detection counts it; filled by ingest
+    event_clamped: bool = False  # the source told a date in the future
+    language_hint: str | None = None
+    rating: float | None = None
+    rating_min: float | None = None
+    rating_max: float | None = None
+    parent_id: str | None = None
+    thread_id: str | None = None
+    is_own: bool = False
+    solicited: bool = False
+    product: str | None = None
+    product_version: str | None = None
+    place: str | None = None
+    touchpoint: str | None = None
+    country: str | None = None
+    media: tuple[str, ...] = ()
+    engagement: Engagement | None = None
+    derived: bool = False
+    deleted: bool = False
+    raw: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where a term was found: [start, end) in characters of ``field`` ("title" or "text")."""
+
+    field: str
+    start: int
+    end: int
+    term: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """A mention belongs to a brand, and why. A match by watch has no spans of its own."""
+
+    brand_id: int
+    origin: MatchOrigin
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentiment:
+    """Polarity of a text. ``score`` is in -1..1, ``confidence`` in 0..1."""
+
+    score: float
+    label: Label
+    confidence: float
+    model: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a text is taken to mean. ``sentiment`` None = not scored, which is not neutral.
+
+    ``complaint`` None = could not be judged (no scorer and no rule for the language, and no rating).
+    """
+
+    language: str  # ISO 639-1, "und" = unknown
+    sentiment: Sentiment | None
+    complaint: bool | None
+    topics: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchReading:
+    """A match, and the reading of the mention toward that brand."""
+
+    match: Match
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadMention:
+    """A mention with all that was made of it: what the store takes."""
+
+    mention: Mention
+    reading: Reading
+    matches: tuple[MatchReading, ...] = ()
+
+
+# --- detection -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """One time bucket of a series, starting at ``at``. ``count`` None exactly when coverage is UNKNOWN."""
+
+    at: datetime
+    count: int | None
+    coverage: Coverage = Coverage.COMPLETE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What the detector says of one bucket.
+
+    ``score`` is -log10 of how many such surprises are expected in 30 days of this series: 0 = one a month,
+    2 = one in a hundred months. ``window`` is the length over which ``observed`` and ``window_expected`` are
+    summed; it is the window that was most surprising.
+    """
+
+    at: datetime
+    count: int | None
+    expected: float
+    score: float
+    is_spike: bool
+    window: timedelta
+    observed: float
+    window_expected: float
+    onset_at: datetime | None = None  # start of the surge, when is_spike
