@@ -1,0 +1,1 @@
+"""Tables, and per noun the queries on them. Nothing here commits."""

@@ -1,0 +1,1 @@
+"""Alerts as messages, and the channels that carry them."""

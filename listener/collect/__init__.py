@@ -1,0 +1,1 @@
+"""Reading sources: what to ask, how to parse it, where to resume."""
