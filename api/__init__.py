@@ -1,0 +1,1 @@
+"""Edge out: JSON, feeds and the dashboard."""

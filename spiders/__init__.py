@@ -1,0 +1,1 @@
+"""Edge in: the pages that Listener crawls, read by Scrapy."""
