@@ -1,7 +1,8 @@
 """The error tree: every failure that Listener expects, in words a user can act on.
 
-``ListenerError`` is what edges (CLI, API, dashboard) show as it is; anything else is a bug and keeps its
-traceback. ``SourceError`` and its children are what a collector raises; only ``pipeline/`` catches them.
+``ListenerError`` is what edges (CLI, API, dashboard) show as it is; anything else is a bug and
+keeps its traceback. ``SourceError`` and its children are what a collector raises; only
+``pipeline/`` catches them.
 """
 
 from __future__ import annotations
@@ -53,7 +54,9 @@ class Conflict(ListenerError):
 
 
 class CursorExpired(ListenerError):
-    """A feed cursor is older than the tombstones that are kept; the reader has to resync from the start."""
+    """A feed cursor is older than the tombstones that are kept; the reader has to resync from the
+    start.
+    """
 
     code = "cursor-expired"
 

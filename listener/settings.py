@@ -1,4 +1,6 @@
-"""All settings, read once from the environment (and ``LISTENER_HOME/listener.env``) and passed on from there."""
+"""All settings, read once from the environment (and ``LISTENER_HOME/listener.env``) and passed on
+from there.
+"""
 
 from __future__ import annotations
 
@@ -16,34 +18,59 @@ PREFIX = "LISTENER_"
 
 
 class Settings(BaseSettings):
-    """Every setting of the service. Each is documented in docs/configuration.md; a test holds the two together."""
+    """Every setting of the service. Each is documented in docs/configuration.md; a test holds the
+    two together.
+    """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     home: Path = Field(Path("var"), description="Folder for the database, the secret key and logs.")
     host: str = Field("127.0.0.1", description="Address the web server listens on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port the web server listens on; 0 picks a free one.")
-    public_url: str | None = Field(None, description="Address under which people reach the dashboard, for links in alerts.")
-    database_url: str | None = Field(None, description="SQLAlchemy URL; default is SQLite in the home folder.")
-    secret_key: SecretStr | None = Field(
-        None, description="Key that signs sessions and encrypts stored credentials; default is a file in the home folder."
+    port: int = Field(
+        8000, ge=0, le=65535, description="Port the web server listens on; 0 picks a free one."
     )
-    timezone: str = Field("Asia/Seoul", description="Time zone of the workspace: days on charts, hours in reports.")
-    language: str = Field("ko", pattern="^(ko|en)$", description="Language of screens and alerts by default.")
+    public_url: str | None = Field(
+        None, description="Address under which people reach the dashboard, for links in alerts."
+    )
+    database_url: str | None = Field(
+        None, description="SQLAlchemy URL; default is SQLite in the home folder."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Key that signs sessions and encrypts credentials; default: a file in home.",
+    )
+    timezone: str = Field(
+        "Asia/Seoul", description="Time zone of the workspace: days on charts, hours in reports."
+    )
+    language: str = Field(
+        "ko", pattern="^(ko|en)$", description="Language of screens and alerts by default."
+    )
     allow_private_hosts: str = Field(
-        "", description="Hosts (comma separated, host or host:port) inside the network that may be contacted."
+        "",
+        description="Hosts inside the network that may be contacted: host or host:port, comma separated.",
     )
     user_agent: str = Field(
-        "Listener/0.1 (+https://listener.invalid/bot)", description="User agent sent to sources; name a contact here."
+        "Listener/0.1 (+https://listener.invalid/bot)",
+        description="User agent sent to sources; name a contact here.",
     )
     request_timeout: float = Field(20.0, gt=0, description="Seconds for one request, in all.")
-    max_response_bytes: int = Field(20_000_000, gt=0, description="Largest response body that is read.")
+    max_response_bytes: int = Field(
+        20_000_000, gt=0, description="Largest response body that is read."
+    )
     max_pages: int = Field(200, gt=0, description="Most pages that one run of a watch walks back.")
     collect_workers: int = Field(4, gt=0, description="Watches collected at the same time.")
-    unmatched_days: int = Field(14, gt=0, description="Days that mentions matching no brand are kept.")
+    unmatched_days: int = Field(
+        14, gt=0, description="Days that mentions matching no brand are kept."
+    )
     raw_days: int = Field(30, ge=0, description="Days that the source's original record is kept.")
-    hash_authors: bool = Field(True, description="Show authors outside of the system by a keyed pseudonym.")
-    rules: Path | None = Field(None, description="A file of complaint and topic rules that replaces the built-in one.")
+    hash_authors: bool = Field(
+        True, description="Show authors outside of the system by a keyed pseudonym."
+    )
+    rules: Path | None = Field(
+        None, description="A file of complaint and topic rules that replaces the built-in one."
+    )
     log_level: str = Field("INFO", description="Level of the log.")
 
     @field_validator("home")
@@ -59,7 +86,9 @@ class Settings(BaseSettings):
     @property
     def private_hosts(self) -> frozenset[str]:
         """Hosts inside the network that may be contacted, lower case."""
-        return frozenset(h.strip().lower() for h in self.allow_private_hosts.split(",") if h.strip())
+        return frozenset(
+            h.strip().lower() for h in self.allow_private_hosts.split(",") if h.strip()
+        )
 
 
 def load(**overrides: Any) -> Settings:

@@ -1,8 +1,10 @@
-"""The nouns of Listener as frozen dataclasses and enums: what crosses a module border is one of these.
+"""The nouns of Listener as frozen dataclasses and enums: what crosses a module border is one of
+these.
 
-They follow the flow: a ``Watch`` is collected into ``Batch``es of ``RawItem``s; each becomes a ``Mention`` (clean
-text, identity, hash), is matched to brands (``Match``) and read (``Reading``), and the result, a ``ReadMention``,
-is what the store takes. Datetimes are aware and in UTC everywhere.
+They follow the flow: a ``Watch`` is collected into ``Batch``es of ``RawItem``s; each becomes a
+``Mention`` (clean text, identity, hash), is matched to brands (``Match``) and read (``Reading``),
+and the result, a ``ReadMention``, is what the store takes. Datetimes are aware and in UTC
+everywhere.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ class Precision(StrEnum):
 
 
 class MatchMode(StrEnum):
-    """Whether a watch's items must name the brand, or belong to it because of where they were found."""
+    """Whether a watch's items must name the brand, or belong to it because of where they were
+    found.
+    """
 
     TERMS = "terms"
     ALL = "all"
@@ -78,7 +82,9 @@ class Outcome(StrEnum):
 class GapReason(StrEnum):
     """Why an interval could not be collected."""
 
-    WINDOW = "window"  # the source no longer shows that far back (feed of the newest n, 7-day search)
+    WINDOW = (
+        "window"  # the source no longer shows that far back (feed of the newest n, 7-day search)
+    )
     PAGE_CAP = "page-cap"
     RATE_LIMIT = "rate-limit"
     BUDGET = "budget"
@@ -99,11 +105,13 @@ class Coverage(StrEnum):
     """What is known of a time bucket."""
 
     COMPLETE = "complete"
-    PARTIAL = "partial"  # may only undercount: may open a spike, never close one, is never learnt from
+    PARTIAL = (
+        "partial"  # may only undercount: may open a spike, never close one, is never learnt from
+    )
     UNKNOWN = "unknown"  # not collected: a gap is not a zero
 
 
-# --- sources -------------------------------------------------------------------------------------------------
+# --- sources --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,14 +141,18 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSpec:
-    """What a source is, without doing anything: the registry, the forms and the docs are made of it."""
+    """What a source is, without doing anything: the registry, the forms and the docs are made of
+    it.
+    """
 
     name: str
     title: str
     title_ko: str
     every: timedelta
     kind: Kind
-    base_url: str | None = None  # default server; a connection or LISTENER_<SOURCE>__BASE_URL overrides it
+    base_url: str | None = (
+        None  # default server; a connection or LISTENER_<SOURCE>__BASE_URL overrides it
+    )
     params: tuple[Param, ...] = ()
     credentials: tuple[Credential, ...] = ()
     languages: tuple[str, ...] = ()
@@ -179,7 +191,9 @@ class Brand:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Where a watch stands. ``cursor`` belongs to the source; ``validators`` are ETag and Last-Modified by URL."""
+    """Where a watch stands. ``cursor`` belongs to the source; ``validators`` are ETag and
+    Last-Modified by URL.
+    """
 
     cursor: Mapping[str, Any] = field(default_factory=dict)
     validators: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -209,7 +223,7 @@ class Claim:
     until: datetime
 
 
-# --- items ---------------------------------------------------------------------------------------------------
+# --- items ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,11 +249,12 @@ class Engagement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawItem:
-    """One item as a collector yields it. ``text`` and ``title`` may still hold HTML when ``html`` is set.
+    """One item as a collector yields it. ``text`` and ``title`` may still hold HTML when ``html``
+    is set.
 
-    ``external_id`` is unique within (source, namespace); where the source gives none, ``derived`` is set and the
-    id is a hash of page, author, date and ordinal, never of the body. ``deleted`` reports a deletion at the
-    source: only the identity counts then.
+    ``external_id`` is unique within (source, namespace); where the source gives none, ``derived``
+    is set and the id is a hash of page, author, date and ordinal, never of the body. ``deleted``
+    reports a deletion at the source: only the identity counts then.
     """
 
     external_id: str
@@ -286,8 +301,8 @@ class Gap:
 class Batch:
     """Items, and where to resume once exactly these items are stored.
 
-    ``complete`` says that after this batch nothing between the old mark and the start of the run is missing
-    (gaps apart). Only then does coverage move.
+    ``complete`` says that after this batch nothing between the old mark and the start of the run is
+    missing (gaps apart). Only then does coverage move.
     """
 
     items: tuple[RawItem, ...]
@@ -298,7 +313,9 @@ class Batch:
     requests: int = 0
     unchanged: bool = False
     suspect: str | None = None  # why an empty or thin result is not to be trusted
-    next_at: datetime | None = None  # the source asked not to be called earlier (Cache-Control, ttl, backoff)
+    next_at: datetime | None = (
+        None  # the source asked not to be called earlier (Cache-Control, ttl, backoff)
+    )
 
 
 class Collector(Protocol):
@@ -311,12 +328,14 @@ class Collector(Protocol):
         ...
 
 
-# --- mentions ------------------------------------------------------------------------------------------------
+# --- mentions -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """A raw item after cleaning: plain text, canonical URL, content hash. Not stored yet, so it has no id."""
+    """A raw item after cleaning: plain text, canonical URL, content hash. Not stored yet, so it has
+    no id.
+    """
 
     source: str
     namespace: str
@@ -385,7 +404,8 @@ class Sentiment:
 class Reading:
     """What a text is taken to mean. ``sentiment`` None = not scored, which is not neutral.
 
-    ``complaint`` None = could not be judged (no scorer and no rule for the language, and no rating).
+    ``complaint`` None = could not be judged (no scorer and no rule for the language, and no
+    rating).
     """
 
     language: str  # ISO 639-1, "und" = unknown
@@ -411,12 +431,14 @@ class ReadMention:
     matches: tuple[MatchReading, ...] = ()
 
 
-# --- detection -----------------------------------------------------------------------------------------------
+# --- detection ------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """One time bucket of a series, starting at ``at``. ``count`` None exactly when coverage is UNKNOWN."""
+    """One time bucket of a series, starting at ``at``. ``count`` None exactly when coverage is
+    UNKNOWN.
+    """
 
     at: datetime
     count: int | None
@@ -427,9 +449,9 @@ class Bucket:
 class Verdict:
     """What the detector says of one bucket.
 
-    ``score`` is -log10 of how many such surprises are expected in 30 days of this series: 0 = one a month,
-    2 = one in a hundred months. ``window`` is the length over which ``observed`` and ``window_expected`` are
-    summed; it is the window that was most surprising.
+    ``score`` is -log10 of how many such surprises are expected in 30 days of this series: 0 = one a
+    month, 2 = one in a hundred months. ``window`` is the length over which ``observed`` and
+    ``window_expected`` are summed; it is the window that was most surprising.
     """
 
     at: datetime

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from sqlalchemy import (
     event,
     make_url,
 )
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.orm import DeclarativeBase, Session
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -34,7 +36,9 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """All tables share one MetaData with a naming convention, so that migrations can name every constraint."""
+    """All tables share one MetaData with a naming convention, so that migrations can name every
+    constraint.
+    """
 
     metadata = MetaData(naming_convention=NAMING)
 
@@ -42,8 +46,8 @@ class Base(DeclarativeBase):
 class UtcDateTime(TypeDecorator[datetime]):
     """An aware datetime, stored as whole microseconds since 1970 in UTC.
 
-    A number sorts, indexes and divides into buckets alike on both databases; text and timestamptz do not.
-    Raises ValueError for a naive datetime.
+    A number sorts, indexes and divides into buckets alike on both databases; text and timestamptz
+    do not. Raises ValueError for a naive datetime.
     """
 
     impl = BigInteger
@@ -75,8 +79,8 @@ def _dumps(value: Any) -> str:
 def make_engine(url: str, *, read_only: bool = False) -> Engine:
     """An engine for SQLite or PostgreSQL.
 
-    SQLite: WAL, foreign keys, and every transaction of the writing engine begins IMMEDIATE, so that two writers
-    queue up instead of failing half-way; ``read_only`` engines never take that lock.
+    SQLite: WAL, foreign keys, and every transaction of the writing engine begins IMMEDIATE, so that
+    two writers queue up instead of failing half-way; ``read_only`` engines never take that lock.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "postgresql":
@@ -121,3 +125,15 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
         connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
 
     return engine
+
+
+def insert_for(session: Session, table: type[Base]) -> Any:
+    """The dialect's INSERT, which knows ON CONFLICT on both databases."""
+    name = session.get_bind().dialect.name
+    return (postgresql_insert if name == "postgresql" else sqlite_insert)(table)
+
+
+def insert_ignore(session: Session, table: type[Base], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows; one that exists already is left as it is."""
+    if rows:
+        session.execute(insert_for(session, table).on_conflict_do_nothing(), list(rows))

@@ -73,7 +73,9 @@ class WatchRow(Base):
     __table_args__ = (Index("ix_watch_due", "enabled", "next_run_at"),)
 
     id: Mapped[int] = _key()
-    brand_id: Mapped[int | None] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"), index=True)
+    brand_id: Mapped[int | None] = mapped_column(
+        ForeignKey("brand.id", ondelete="CASCADE"), index=True
+    )
     connection_id: Mapped[int | None] = mapped_column(ForeignKey("connection.id"))
     source: Mapped[str] = mapped_column(String(40))
     label: Mapped[str] = mapped_column(String(200), default="")
@@ -198,7 +200,9 @@ class MentionRow(Base):
     rating: Mapped[float | None] = mapped_column(Float)
     rating_min: Mapped[float | None] = mapped_column(Float)
     rating_max: Mapped[float | None] = mapped_column(Float)
-    parent_id: Mapped[str | None] = mapped_column(String(500))  # external id, same source and namespace
+    parent_id: Mapped[str | None] = mapped_column(
+        String(500)
+    )  # external id, same source and namespace
     thread_id: Mapped[str | None] = mapped_column(String(500))
     is_own: Mapped[bool] = mapped_column(Boolean, default=False)
     solicited: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -210,11 +214,15 @@ class MentionRow(Base):
     country: Mapped[str | None] = mapped_column(String(8))
     media: Mapped[list[str] | None] = mapped_column(Json)
     raw: Mapped[dict[str, Any] | None] = mapped_column(Json)  # emptied after Settings.raw_days
-    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # set while it matches no brand
+    expires_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # set while it matches no brand
 
 
 class MentionSearchRow(Base):
-    """Search tokens on PostgreSQL. On SQLite an FTS5 table of the same name takes their place (migration 0001)."""
+    """Search tokens on PostgreSQL. On SQLite an FTS5 table of the same name takes their place
+    (migration 0001).
+    """
 
     __tablename__ = "mention_search"
 
@@ -263,13 +271,18 @@ class MentionWatchRow(Base):
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     watch_id: Mapped[int] = mapped_column(
-        ForeignKey("watch.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+        ForeignKey("watch.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
     )
     run_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class MatchRow(Base):
-    """A mention belongs to a brand. ``event_at`` repeats the mention's, so that a brand's time range is one index."""
+    """A mention belongs to a brand. ``event_at`` repeats the mention's, so that a brand's time
+    range is one index.
+    """
 
     __tablename__ = "match"
     __table_args__ = (Index("ix_match_brand_event", "brand_id", "event_at"),)
@@ -323,23 +336,29 @@ class ReadingRow(Base):
 
 
 class ChangeRow(Base):
-    """The latest change of each mention, the feed's cursor: an edit removes the older row and takes a new seq.
+    """The latest change of each mention, the feed's cursor: an edit removes the older row and takes
+    a new seq.
 
-    ``past`` holds the facets (brands, language, label …) of earlier states, so that a reader with a filter can be
-    told that a mention left it. After a deletion this row is the tombstone: it outlives the mention.
+    ``past`` holds the facets (brands, language, label …) of earlier states, so that a reader with a
+    filter can be told that a mention left it. After a deletion this row is the tombstone: it
+    outlives the mention.
     """
 
     __tablename__ = "change"
 
     seq: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=False)
-    mention_id: Mapped[int] = mapped_column(BigInteger, unique=True)  # no foreign key: tombstones outlive it
+    mention_id: Mapped[int] = mapped_column(
+        BigInteger, unique=True
+    )  # no foreign key: tombstones outlive it
     kind: Mapped[str] = mapped_column(String(10))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     past: Mapped[list[dict[str, Any]] | None] = mapped_column(Json)
 
 
 class CounterRow(Base):
-    """Named counters. Raising ``change`` locks its row to the commit: seqs become visible in their order."""
+    """Named counters. Raising ``change`` locks its row to the commit: seqs become visible in their
+    order.
+    """
 
     __tablename__ = "counter"
 
@@ -360,7 +379,8 @@ class DirtyRow(Base):
 
 
 class BucketRow(Base):
-    """Counts of one brand in one dimension and time bucket; no row = zero. Recomputed, never incremented.
+    """Counts of one brand in one dimension and time bucket; no row = zero. Recomputed, never
+    incremented.
 
     ``dimension`` is "all", "negative", "complaint", "topic:delivery", "source:x" and so on.
     """
@@ -436,7 +456,9 @@ class AlertRow(Base):
 
 
 class ChannelRow(Base):
-    """Where alerts go: a signed webhook, or an apprise address. Address and secret are stored encrypted."""
+    """Where alerts go: a signed webhook, or an apprise address. Address and secret are stored
+    encrypted.
+    """
 
     __tablename__ = "channel"
 
@@ -452,7 +474,9 @@ class ChannelRow(Base):
 
 
 class OutboxRow(Base):
-    """A message to be sent, written in the transaction of its cause. ``message_id`` is stable over retries."""
+    """A message to be sent, written in the transaction of its cause. ``message_id`` is stable over
+    retries.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -464,9 +488,15 @@ class OutboxRow(Base):
     message_id: Mapped[str] = mapped_column(String(40), unique=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id", ondelete="CASCADE"))
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"))
-    event: Mapped[str] = mapped_column(String(30))  # alert.opened | alert.escalated | alert.resolved | test
-    event_key: Mapped[str] = mapped_column(String(40), default="")  # tells repeats of one event apart
-    refs: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)  # ids only: the body is made at sending
+    event: Mapped[str] = mapped_column(
+        String(30)
+    )  # alert.opened | alert.escalated | alert.resolved | test
+    event_key: Mapped[str] = mapped_column(
+        String(40), default=""
+    )  # tells repeats of one event apart
+    refs: Mapped[dict[str, Any]] = mapped_column(
+        Json, default=dict
+    )  # ids only: the body is made at sending
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(String(10), default="pending")  # pending | sent | dead
     attempts: Mapped[int] = mapped_column(Integer, default=0)
@@ -492,7 +522,9 @@ class DeliveryRow(Base):
 
 
 class JobRow(Base):
-    """Something an edge asks the runtime to do (preview a watch, send a test). The edge waits for ``result``."""
+    """Something an edge asks the runtime to do (preview a watch, send a test). The edge waits for
+    ``result``.
+    """
 
     __tablename__ = "job"
     __table_args__ = (Index("ix_job_due", "state", "created_at"),)
@@ -500,7 +532,9 @@ class JobRow(Base):
     id: Mapped[int] = _key()
     kind: Mapped[str] = mapped_column(String(30))
     payload: Mapped[dict[str, Any]] = mapped_column(Json)
-    state: Mapped[str] = mapped_column(String(10), default="pending")  # pending | running | done | failed
+    state: Mapped[str] = mapped_column(
+        String(10), default="pending"
+    )  # pending | running | done | failed
     result: Mapped[dict[str, Any] | None] = mapped_column(Json)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,4 +1,6 @@
-"""The unit of work: leaving the block without ``commit()`` rolls back. Only pipeline/ and the edges commit."""
+"""The unit of work: leaving the block without ``commit()`` rolls back. Only pipeline/ and the edges
+commit.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from listener.store.base import make_engine
 
 
 class UnitOfWork:
-    """One write transaction. The modules of ``store/`` take its ``session``; they may flush, never commit.
+    """One write transaction. The modules of ``store/`` take its ``session``; they may flush, never
+    commit.
 
-    Raises StorageError when the database cannot take the write (disk full, read-only, locked too long).
+    Raises StorageError when the database cannot take the write (disk full, read-only, locked too
+    long).
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -32,7 +36,10 @@ class UnitOfWork:
         self.session.commit()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _tb: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        _tb: TracebackType | None,
     ) -> None:
         try:
             self.session.rollback()
@@ -43,7 +50,9 @@ class UnitOfWork:
 
 
 class Database:
-    """The two engines of an install: one that writes, and one that only reads and never waits for a writer."""
+    """The two engines of an install: one that writes, and one that only reads and never waits for a
+    writer.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -80,7 +89,13 @@ def storage_error(error: OperationalError) -> StorageError:
             hint="Free some room; collection goes on from where it stood.",
         )
     if "readonly" in said or "read-only" in said:
-        return StorageError("The database is read-only.", hint="Check the rights of the home folder.")
+        return StorageError(
+            "The database is read-only.", hint="Check the rights of the home folder."
+        )
     if "locked" in said:
-        return StorageError("The database is locked by another program.", hint="Close it and try again.")
-    return StorageError("The database does not answer.", hint=str(error.orig).strip().split("\n")[0])
+        return StorageError(
+            "The database is locked by another program.", hint="Close it and try again."
+        )
+    return StorageError(
+        "The database does not answer.", hint=str(error.orig).strip().split("\n")[0]
+    )

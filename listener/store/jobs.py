@@ -1,0 +1,87 @@
+"""Jobs: what an edge asks the runtime to do, as rows. The runtime claims, does and answers them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from listener.store.tables import JobRow
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job in the hands of one worker; ``token`` fences its answer."""
+
+    id: int
+    kind: str
+    payload: Mapping[str, Any]
+    token: str
+
+
+def ask(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetime) -> int:
+    """Write a job down; its id is how the edge finds the answer."""
+    row = JobRow(kind=kind, payload=dict(payload), state="pending", created_at=now)
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def claim(session: Session, *, now: datetime, length: timedelta) -> Job | None:
+    """The oldest job that nobody works on, or whose worker went silent."""
+    free = or_(JobRow.state == "pending", (JobRow.state == "running") & (JobRow.claim_until < now))
+    job_id = session.scalar(
+        select(JobRow.id)
+        .where(free)
+        .order_by(JobRow.created_at, JobRow.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    if job_id is None:
+        return None
+    token = secrets.token_hex(16)
+    row = session.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id)
+        .values(state="running", claim_token=token, claim_until=now + length)
+        .returning(JobRow.kind, JobRow.payload)
+    ).one()
+    return Job(job_id, row.kind, row.payload, token)
+
+
+def answer(
+    session: Session,
+    job: Job,
+    *,
+    result: Mapping[str, Any] | None,
+    error: str | None = None,
+    now: datetime,
+) -> bool:
+    """Store the result (or the error, in words); False when another worker took the job over."""
+    done = session.execute(
+        update(JobRow)
+        .where(JobRow.id == job.id, JobRow.claim_token == job.token, JobRow.state == "running")
+        .values(
+            state="failed" if error else "done",
+            result=None if result is None else dict(result),
+            error=error,
+            finished_at=now,
+        )
+        .returning(JobRow.id)
+    ).first()
+    return done is not None
+
+
+def get(session: Session, job_id: int) -> JobRow | None:
+    """A job with its state and result."""
+    return session.get(JobRow, job_id)
+
+
+def purge(session: Session, *, before: datetime) -> None:
+    """Forget jobs that were finished before that time."""
+    session.execute(delete(JobRow).where(JobRow.finished_at < before))
