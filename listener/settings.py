@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
     allow_private_hosts: str = Field(
         "",
-        description="Hosts inside the network that may be contacted: host or host:port, comma separated.",
+        description="Inside hosts that may be contacted: host or host:port, comma separated.",
     )
     user_agent: str = Field(
         "Listener/0.1 (+https://listener.invalid/bot)",

@@ -333,9 +333,7 @@ class Collector(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mention:
-    """A raw item after cleaning: plain text, canonical URL, content hash. Not stored yet, so it has
-    no id.
-    """
+    """A raw item after cleaning: plain text, canonical URL, content hash. Not stored: no id."""
 
     source: str
     namespace: str

@@ -140,7 +140,7 @@ class GapRow(Base):
 
 
 class CoverageRow(Base):
-    """An interval of a watch that was collected in full, and when that became known (for replays)."""
+    """An interval of a watch collected in full, and when that became known (for replays)."""
 
     __tablename__ = "coverage"
     __table_args__ = (Index("ix_coverage_watch", "watch_id", "to_at"),)
@@ -153,7 +153,7 @@ class CoverageRow(Base):
 
 
 class AuthorRow(Base):
-    """Who wrote mentions. ``pseudonym`` is what leaves the system unless the setting allows names."""
+    """Who wrote mentions. ``pseudonym`` is what leaves the system unless settings allow names."""
 
     __tablename__ = "author"
     __table_args__ = (UniqueConstraint("source", "namespace", "native_id"),)
@@ -170,7 +170,7 @@ class AuthorRow(Base):
 
 
 class MentionRow(Base):
-    """One thing somebody said in public, stored once. Identity is (source, namespace, external_id)."""
+    """One thing said in public, stored once. Identity is (source, namespace, external_id)."""
 
     __tablename__ = "mention"
     __table_args__ = (
