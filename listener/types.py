@@ -324,7 +324,7 @@ class Collector(Protocol):
     spec: SourceSpec
 
     def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
-        """Yield batches from the state on. Raises SourceError; what was yielded before stays valid."""
+        """Yield batches from the state on. Raises SourceError; earlier batches stay valid."""
         ...
 
 

@@ -1,0 +1,139 @@
+"""The processes of a running service: one that collects and detects, one that answers the web.
+
+``listener up`` starts both and starts again whichever dies, so that a crash of one is a pause
+and not an outage.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+
+log = logging.getLogger(__name__)
+
+PARENT = "LISTENER_SUPERVISOR_PID"
+WEB_APP = "api.app:create_app"  # by name: the core never imports its edges
+_STEADY = 30.0  # seconds after which a process counts as well started
+_GRACE = 15.0  # seconds a process has to stop by itself
+
+
+@dataclass
+class _Child:
+    name: str
+    arguments: Sequence[str]
+    environ: Mapping[str, str]
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    quick_deaths: int = 0
+    not_before: float = 0.0
+
+
+@dataclass
+class Supervisor:
+    """Keeps processes running until told to stop."""
+
+    children: list[_Child] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def add(
+        self, name: str, arguments: Sequence[str], environ: Mapping[str, str] | None = None
+    ) -> None:
+        """A process to keep running: ``python -m`` with these arguments."""
+        self.children.append(
+            _Child(
+                name,
+                [sys.executable, "-m", *arguments],
+                {**os.environ, PARENT: str(os.getpid()), **(environ or {})},
+            )
+        )
+
+    def run(self) -> None:
+        """Start all and watch over them until SIGINT, SIGTERM, or ``stop``."""
+
+        def leave(_signal: int, _frame: FrameType | None) -> None:
+            self._stop.set()
+
+        with contextlib.suppress(ValueError):  # not in the main thread: the caller stops us
+            signal.signal(signal.SIGINT, leave)
+            signal.signal(signal.SIGTERM, leave)
+        try:
+            while not self._stop.wait(0.2):
+                for child in self.children:
+                    self._look_after(child)
+        finally:
+            self._stop_all()
+
+    def stop(self) -> None:
+        """Make ``run`` return."""
+        self._stop.set()
+
+    def _look_after(self, child: _Child) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.not_before:
+                # Its own session, so that Ctrl-C reaches us alone and we stop it in order.
+                child.process = subprocess.Popen(
+                    child.arguments, env=child.environ, start_new_session=True
+                )
+                child.started = now
+            return
+        code = child.process.poll()
+        if code is None:
+            return
+        child.quick_deaths = child.quick_deaths + 1 if now - child.started < _STEADY else 1
+        pause = min(30.0, 0.5 * 2 ** (child.quick_deaths - 1))
+        log.warning("process %s ended (%s); starting it again in %.1f s", child.name, code, pause)
+        child.process, child.not_before = None, now + pause
+
+    def _stop_all(self) -> None:
+        running = [c.process for c in self.children if c.process and c.process.poll() is None]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + _GRACE
+        for process in running:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def end_with_parent() -> None:
+    """Stop this process when the supervisor that started it is gone, however it went."""
+    parent = os.environ.get(PARENT)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while os.getppid() == int(parent):
+            time.sleep(1.0)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+def serve(host: str, port: int, *, log_level: str) -> None:
+    """Answer the web in this process until it is told to stop."""
+    import uvicorn
+
+    uvicorn.run(
+        WEB_APP,
+        factory=True,
+        host=host,
+        port=port,
+        log_config=None,
+        log_level=log_level.lower(),
+        access_log=False,  # URLs of feeds carry keys
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
