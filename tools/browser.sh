@@ -22,10 +22,11 @@ find_chromium() {
             return
         fi
     done
-    # What `playwright install chromium` left
-    for name in "${PLAYWRIGHT_BROWSERS_PATH:-$HOME/.cache/ms-playwright}"/chromium-*/chrome-linux*/chrome; do
+    # The one from npm (see below), or what `playwright install chromium` left
+    for name in .venv/chromium/chrome \
+        "${PLAYWRIGHT_BROWSERS_PATH:-$HOME/.cache/ms-playwright}"/chromium-*/chrome-linux*/chrome; do
         if works "$name"; then
-            echo "$name"
+            realpath "$name"
             return
         fi
     done
@@ -47,17 +48,23 @@ fi
 packages=()
 chromium=$(find_chromium)
 has_korean_font || packages+=(fonts-nanum fontconfig)
-if [ -z "$chromium" ]; then
-    if grep -qE '^ID=.?ubuntu' /etc/os-release 2>/dev/null; then
-        # Ubuntu has no Chromium package, only a pointer to the snap.
-        [ ${#packages[@]} = 0 ] || install_packages "Browser tests" "${packages[@]}"
-        fail "Browser tests: no Chromium found, and Ubuntu packages it as a snap only." \
-            "Please type one of these lines, then try again:" "" \
-            "    sudo snap install chromium" \
-            "    sudo .venv/bin/playwright install-deps chromium && .venv/bin/playwright install chromium" "" \
-            "Or name a Chromium or Chrome that you have: LISTENER_CHROMIUM=/path/to/chrome make test"
-    fi
+if [ -z "$chromium" ] && grep -qE '^ID=.?ubuntu' /etc/os-release 2>/dev/null; then
+    # Ubuntu packages it as a snap only, which cannot be had everywhere.
+    [ "$(uname -m)" = x86_64 ] ||
+        fail "Browser tests: no Chromium found. Please type this line, then try again:" "" \
+            "    sudo snap install chromium" "" \
+            "Or name one that you have: LISTENER_CHROMIUM=/path/to/chrome make test"
+    say "Browser tests: Ubuntu has no Chromium package, so one comes from npm"
+    use_network_settings_of_pip
+    build=$(mktemp -d)
+    trap 'rm -rf "$build"' EXIT
+    .venv/bin/uv pip install --quiet --require-hashes --target "$build" \
+        --python .venv/bin/python -r tools/requirements-build.txt
+    PYTHONPATH=$build .venv/bin/python -m tools.npm_chromium .venv/chromium
+elif [ -z "$chromium" ]; then
     packages+=(chromium)
 fi
 [ ${#packages[@]} = 0 ] || install_packages "Browser tests" "${packages[@]}"
-[ -n "$chromium" ] || [ -n "$(find_chromium)" ] || fail "Chromium was installed but does not start."
+[ -n "$(find_chromium)" ] ||
+    fail "Browser tests: the Chromium just installed does not start." \
+        "Name one that does: LISTENER_CHROMIUM=/path/to/chrome make test"

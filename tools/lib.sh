@@ -1,9 +1,10 @@
-# What the set-up scripts share: messages, finding a Python, installing system packages.
+# What the set-up scripts share: messages, system packages, a Python, the network's settings.
 # Sourced by bash; made for Debian and Ubuntu, of use elsewhere as far as no package is missing.
 
 say() { printf '· %s\n' "$*"; }
 fail() {
-    printf '\n%s\n' "$@" >&2
+    printf '\n' >&2
+    printf '%s\n' "$@" >&2
     exit 1
 }
 
@@ -47,4 +48,16 @@ find_python() {
         "On Debian 12 and later:  sudo apt-get install -y python3 python3-venv" \
         "On Ubuntu 22.04:         sudo apt-get install -y python3.11 python3.11-venv"
     command -v "$found"
+}
+
+# Registry and certificates that only pip was told of serve uv and npm as well.
+use_network_settings_of_pip() {
+    local index
+    if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
+        index=${PIP_INDEX_URL:-$(.venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
+        [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
+    fi
+    [ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
+    [ ! -e /etc/ssl/certs/ca-certificates.crt ] || export UV_SYSTEM_CERTS=1
+    export NODE_USE_SYSTEM_CA=1
 }

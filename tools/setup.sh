@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Make .venv hold exactly what requirements*.txt pins, and Listener itself, editable.
+# Make .venv hold what requirements*.txt pin, and Listener itself, editable.
 #   tools/setup.sh        what the service needs
 #   tools/setup.sh dev    and what tests and checks need
 # A second call with nothing changed only compares a checksum.
@@ -14,7 +14,7 @@ inputs=(pyproject.toml requirements.txt requirements-dev.txt tools/requirements-
     hatch_build.py package.json tools/setup.sh)
 [ "$want" = dev ] && lock=requirements-dev.txt || lock=requirements.txt
 
-sum=$({ pwd; cat "${inputs[@]}"; } | sha256sum | cut -d' ' -f1)
+sum=$({ pwd -P; cat "${inputs[@]}"; } | sha256sum | cut -d' ' -f1)
 is_done() { # LEVEL
     [ "$(cat "$venv/.listener-$1" 2>/dev/null)" = "$sum" ] &&
         [ -x $venv/bin/listener ] && [ -e api/dashboard/static/vendor/htmx.min.js ] &&
@@ -23,9 +23,9 @@ is_done() { # LEVEL
 is_done "$want" && exit 0
 [ "$want" = runtime ] && is_done dev && exit 0
 
-if ! $venv/bin/python -m pip --version >/dev/null 2>&1; then
+if ! grep -qsF "$(pwd -P)/$venv" $venv/bin/activate || ! $venv/bin/python -m pip -V &>/dev/null; then
     python=$(find_python)
-    rm -rf $venv # a half-made one, or one whose Python is gone
+    rm -rf $venv # a half-made one, or one that was moved or lost its Python
     say "Creating .venv with $("$python" --version)"
     "$python" -m venv $venv
 fi
@@ -37,13 +37,7 @@ $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-ha
     -r tools/requirements-uv.txt ||
     fail "pip could not install uv; see above. Is the package registry within reach?"
 
-# A registry that only pip was told of serves uv as well.
-if [ -z "${UV_DEFAULT_INDEX:-}${UV_INDEX_URL:-}" ]; then
-    index=${PIP_INDEX_URL:-$($venv/bin/python -m pip config get global.index-url 2>/dev/null || true)}
-    [ -z "$index" ] || export UV_DEFAULT_INDEX=$index
-fi
-[ -z "${PIP_CERT:-}" ] || export SSL_CERT_FILE=${SSL_CERT_FILE:-$PIP_CERT}
-
+use_network_settings_of_pip
 uv() { VIRTUAL_ENV=$PWD/$venv $venv/bin/uv "$@"; }
 say "Installing what $lock pins"
 uv pip install --quiet --require-hashes -r $lock
