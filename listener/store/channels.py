@@ -1,4 +1,4 @@
-"""Channels: where alerts go. Addresses and secrets are stored encrypted; the caller holds the key."""
+"""Channels: where alerts go. Addresses and secrets come and go encrypted; the caller has the key."""
 
 from __future__ import annotations
 

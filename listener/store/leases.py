@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, or_, select, update
 from sqlalchemy.orm import Session
 
-from listener.store.base import insert_ignore
 from listener.store.tables import LeaseRow
+from listener.store.upsert import insert_ignore
 
 
 def acquire(session: Session, name: str, holder: str, *, now: datetime, length: timedelta) -> bool:

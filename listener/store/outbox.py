@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from listener.store.base import insert_ignore
 from listener.store.tables import ChannelRow, DeliveryRow, OutboxRow
+from listener.store.upsert import insert_ignore
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
