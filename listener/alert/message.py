@@ -92,7 +92,7 @@ def topic_name(topic: str, language: str) -> str:
 
 
 def series_name(dimension: str, language: str) -> str:
-    """What a series counts, in words: ``topic:delivery:complaint`` is "complaints about delivery"."""
+    """What a series counts, in words: ``topic:delivery:complaint`` = complaints about delivery."""
     column = 0 if language == "ko" else 1
     kind, _, rest = dimension.partition(":")
     if kind == "topic":
@@ -144,9 +144,8 @@ def _korean(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
         f" (예상 {spike.expected:.1f}건)."
     ]
     if spike.resolved_at:
-        lines.append(
-            f"{_local(spike.resolved_at, tz, '%m월 %d일 %H:%M')}에 평소 수준으로 돌아왔습니다."
-        )
+        ended = _local(spike.resolved_at, tz, "%m월 %d일 %H:%M")
+        lines.append(f"{ended}에 평소 수준으로 돌아왔습니다.")
     if spike.topics:
         shares = ", ".join(f"{topic_name(t, 'ko')} {s:.0%}" for t, s in spike.topics[:3])
         lines.append(f"주제: {shares}")

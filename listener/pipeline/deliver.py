@@ -77,7 +77,7 @@ class Deliverer:
         done = self.clock()
         retry_at = None
         if not sent.ok:
-            retry_at = next_try(message.attempt, sent, now=done, jitter=random.random())  # noqa: S311
+            retry_at = next_try(message.attempt, sent, now=done, jitter=random.random())
         with self.database.write() as work:
             outbox.record(
                 work.session,
