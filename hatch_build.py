@@ -124,12 +124,12 @@ def _is_right(file: Path, asset: Asset) -> bool:
 def npm_pack(spec: str, folder: Path) -> Path:
     """Put the packed npm package into a new folder; its scripts do not run."""
     folder.mkdir(parents=True)
-    command = [*_npm(), "pack", spec, "--ignore-scripts"]
+    command = [*_npm(), "pack", spec, "--ignore-scripts", "--loglevel=error"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
+        reason = "\n".join(done.stderr.strip().splitlines()[:4])  # below it is npm's own stack
         raise AssetsUnavailable(
-            f"\nListener needs {spec} from the npm registry, and npm could not get it:\n"
-            f"{done.stderr.strip()}\n"
+            f"\nListener needs {spec} from the npm registry, and npm could not get it:\n{reason}\n"
             "Check the network (a proxy: HTTPS_PROXY; a mirror: npm config set registry ADDRESS),"
             " then run the same command again.\n"
         )

@@ -42,7 +42,8 @@ uv() { VIRTUAL_ENV=$PWD/$venv $venv/bin/uv "$@"; }
 say "Installing what $lock pins"
 uv pip install --quiet --require-hashes -r $lock
 say "Installing Listener and the dashboard's assets"
-uv pip install --quiet --no-deps --build-constraints tools/requirements-build.txt --editable .
+uv pip install --quiet --no-deps --reinstall-package brand-listener \
+    --build-constraints tools/requirements-build.txt --editable .
 uv pip check --quiet
 
 echo "$sum" >"$stamp"
