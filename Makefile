@@ -39,7 +39,7 @@ format: dev ## let ruff format the code and mend what it can
 	$(BIN)/ruff check --fix .
 
 bench: dev ## measure ingest and feed, each beside its floor
-	@$(BIN)/python -m tools.bench $(ARGS)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 torture: dev ## kill the service at random, 200 times per database, and count what is left
 	@$(BIN)/pytest -m torture -p no:xdist --timeout 0 $(ARGS)
