@@ -30,8 +30,8 @@ check: dev ## style, types, import contracts, migrations, names and docs
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
-	$(BIN)/listener db check
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/listener db check --fresh
 	$(BIN)/pytest -q tests/test_conventions.py tests/test_docs.py
 
 format: dev ## let ruff format the code and mend what it can
