@@ -1,0 +1,11 @@
+"""The command ``listener``: one small module per group of commands.
+
+Heavy imports stay inside the commands, so that ``--help`` and the text commands start quickly.
+"""
+
+from __future__ import annotations
+
+from listener.cli import collect, database, people, service, setup, text
+from listener.cli.base import app
+
+__all__ = ["app", "collect", "database", "people", "service", "setup", "text"]

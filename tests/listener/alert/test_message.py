@@ -1,0 +1,113 @@
+"""What an alert says, in both languages."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from builders import NOW
+from listener.alert.message import (
+    AlertFacts,
+    Sample,
+    SpikeFacts,
+    compose,
+    payload,
+    series_name,
+)
+
+SEOUL = ZoneInfo("Asia/Seoul")
+
+SPIKE = SpikeFacts(
+    spike_id=7,
+    dimension="complaint",
+    state="open",
+    onset_at=NOW,
+    resolved_at=None,
+    expected=4.0,
+    observed=32.0,
+    score=3.5,
+    topics=(("delivery", 0.8), ("service", 0.1)),
+    sources=(("x", 0.6), ("reviews", 0.4)),
+    phrases=("택배사 변경",),
+    authors=30,
+    stories=28,
+)
+FACTS = AlertFacts(
+    alert_id=3,
+    brand="누리마켓",
+    severity="high",
+    opened_at=NOW,
+    resolved_at=None,
+    spikes=(SPIKE,),
+    samples=(Sample(mention_id=11, source="x", excerpt="택배가 사흘째 안 와요", url=None),),
+    url="https://listener.example/spikes/7",
+)
+
+
+def test_korean_tells_since_when_how_much_and_why() -> None:
+    text = compose(FACTS, "alert.opened", language="ko", tz=SEOUL)
+    assert text.title == "[급증] 누리마켓 불만 32건, 평소의 8.0배"
+    assert "03월 10일 21:00부터 불만 32건 (예상 4.0건)" in text.body
+    assert "주제: 배송 80%, 고객 응대 10%" in text.body
+    assert "두드러진 표현: 택배사 변경" in text.body
+    assert "작성자 30명, 서로 다른 글 28건" in text.body
+    assert "택배가 사흘째 안 와요" in text.body
+    assert text.body.endswith("https://listener.example/spikes/7")
+
+
+def test_english_says_the_same() -> None:
+    text = compose(FACTS, "alert.opened", language="en", tz=SEOUL)
+    assert text.title == "[Spike] 누리마켓: 32 complaints, 8.0 times the usual"
+    assert "Since 10 Mar 21:00: 32 complaints (4.0 expected)." in text.body
+    assert "Topics: delivery 80%, service 10%" in text.body
+
+
+def test_no_ratio_where_next_to_nothing_was_expected() -> None:
+    facts = replace(FACTS, spikes=(replace(SPIKE, expected=0.2),))
+    assert compose(facts, "alert.opened", language="ko", tz=SEOUL).title.endswith("평소 0.2건")
+
+
+@pytest.mark.parametrize(
+    ("event", "ko", "en"),
+    [("alert.resolved", "[해소]", "[Resolved]"), ("alert.escalated", "[심화]", "[Worse]")],
+)
+def test_each_event_has_its_own_words(event: str, ko: str, en: str) -> None:
+    ended = NOW + timedelta(hours=3)
+    facts = replace(FACTS, spikes=(replace(SPIKE, resolved_at=ended),))
+    korean = compose(facts, event, language="ko", tz=SEOUL)
+    assert korean.title.startswith(ko)
+    assert "03월 11일 00:00에 평소 수준으로" in korean.body
+    assert compose(facts, event, language="en", tz=SEOUL).title.startswith(en)
+
+
+def test_a_test_message_says_that_it_is_one() -> None:
+    assert "시험" in compose(FACTS, "test", language="ko", tz=SEOUL).title
+    assert "not a real spike" in compose(FACTS, "test", language="en", tz=SEOUL).body
+
+
+@pytest.mark.parametrize(
+    ("dimension", "ko", "en"),
+    [
+        ("complaint", "불만", "complaints"),
+        ("topic:delivery", "배송 언급", "mentions about delivery"),
+        ("topic:delivery:complaint", "배송 불만", "complaints about delivery"),
+        ("source:x", "x 언급", "mentions on x"),
+    ],
+)
+def test_series_have_names(dimension: str, ko: str, en: str) -> None:
+    assert series_name(dimension, "ko") == ko
+    assert series_name(dimension, "en") == en
+
+
+def test_the_payload_holds_ids_numbers_and_both_texts() -> None:
+    data = payload(FACTS, "alert.opened", tz=SEOUL)
+    assert data["alert"]["id"] == 3
+    assert data["spikes"][0]["onset"] == NOW.isoformat()
+    assert data["spikes"][0]["topics"][0] == {"topic": "delivery", "share": 0.8}
+    assert data["mentions"] == [
+        {"id": 11, "source": "x", "excerpt": "택배가 사흘째 안 와요", "url": None}
+    ]
+    assert set(data["text"]) == {"ko", "en"}
