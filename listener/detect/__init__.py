@@ -1,0 +1,1 @@
+"""From buckets to spikes: coverage, detector, spike life, explanation; no store, no clock."""

@@ -1,0 +1,53 @@
+"""The negative binomial tail against sums done the slow way."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from listener.detect.surprise import nb_surprise
+
+
+def slow(count: int, mean: float, dispersion: float) -> float:
+    size = 1 / dispersion
+    below = 0.0
+    for k in range(count):
+        below += math.exp(
+            math.lgamma(k + size)
+            - math.lgamma(size)
+            - math.lgamma(k + 1)
+            + size * math.log(size / (size + mean))
+            + k * math.log(mean / (size + mean))
+        )
+    return -math.log10(1 - below)
+
+
+@pytest.mark.parametrize(
+    ("count", "mean", "dispersion"),
+    [(1, 0.05, 0.1), (3, 0.5, 0.1), (12, 4.0, 0.2), (25, 9.0, 0.05)],
+)
+def test_small_counts_are_exact(count: int, mean: float, dispersion: float) -> None:
+    assert nb_surprise(count, mean, dispersion) == pytest.approx(
+        slow(count, mean, dispersion), abs=0.01
+    )
+
+
+@pytest.mark.parametrize(("count", "mean"), [(40, 20.0), (90, 60.0), (260, 200.0)])
+def test_large_counts_are_close(count: int, mean: float) -> None:
+    assert nb_surprise(count, mean, 0.02) == pytest.approx(slow(count, mean, 0.02), rel=0.08)
+
+
+def test_no_dispersion_is_poisson() -> None:
+    tail = 1 - math.exp(-2) * sum(2**k / math.factorial(k) for k in range(6))
+    assert nb_surprise(6, 2.0, 0.0) == pytest.approx(-math.log10(tail), abs=0.001)
+
+
+def test_what_is_expected_does_not_surprise() -> None:
+    assert nb_surprise(3, 3.0, 0.1) == 0
+    assert nb_surprise(0, 0.0, 0.1) == 0
+
+
+def test_huge_counts_stay_finite() -> None:
+    assert 1000 < nb_surprise(10**9, 1.0, 0.003) < math.inf
+    assert nb_surprise(10**12, 0.0, 0.0) < math.inf
