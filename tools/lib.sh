@@ -10,7 +10,7 @@ fail() {
 
 # Install Debian packages, or print the line that would and fail.
 install_packages() { # WHAT-FOR PACKAGE...
-    local purpose=$1 sudo=() line
+    local purpose=$1 sudo=() line log
     shift
     line="apt-get update && apt-get install -y --no-install-recommends $*"
     command -v apt-get >/dev/null ||
@@ -22,10 +22,13 @@ install_packages() { # WHAT-FOR PACKAGE...
         sudo=(sudo -n)
     fi
     say "$purpose: installing $*"
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "($line) >/tmp/listener-apt.log 2>&1" || {
-        tail -n 15 /tmp/listener-apt.log >&2
+    log=$(mktemp)
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive sh -c "$line" >"$log" 2>&1 </dev/null || {
+        tail -n 15 "$log" >&2
+        rm -f "$log"
         fail "$purpose: this line failed:" "" "    sudo sh -c '$line'"
     }
+    rm -f "$log"
 }
 
 # The newest Python from 3.11 on. A name on PATH may be a stub, so each is asked.
