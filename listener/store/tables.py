@@ -225,6 +225,7 @@ class MentionSearchRow(Base):
     """
 
     __tablename__ = "mention_search"
+    __table_args__ = (Index("ix_mention_search_tokens", "tokens", postgresql_using="gin"),)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False

@@ -1,0 +1,102 @@
+"""The schema: from nothing to the newest, once, and equal to the models."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import text
+
+from listener.errors import ConfigError, StorageError
+from listener.store import schema
+from listener.store.work import Database
+
+START = """
+import sys
+from listener.store import schema
+from listener.store.work import Database
+database = Database(sys.argv[1])
+schema.upgrade(database)
+print(schema.check(database))
+"""
+
+
+@pytest.fixture
+def empty(empty_url: str) -> Database:
+    """A database without tables."""
+    return Database(empty_url)
+
+
+def test_upgrade_from_nothing_gives_the_models(empty: Database) -> None:
+    assert schema.check(empty) == ["The database is at schema none, this Listener needs 0001."]
+
+    schema.upgrade(empty)
+    schema.upgrade(empty)
+
+    assert schema.check(empty) == []
+    with empty.read() as session:
+        assert session.execute(text("SELECT name, value FROM counter")).all() == [("change", 0)]
+    empty.close()
+
+
+def test_check_names_a_column_that_is_missing(empty: Database) -> None:
+    schema.upgrade(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text("ALTER TABLE brand ADD COLUMN colour VARCHAR(10)"))
+
+    (difference,) = schema.check(empty)
+
+    assert "colour" in difference
+    empty.close()
+
+
+def test_two_processes_may_start_at_once(empty_url: str) -> None:
+    command = [sys.executable, "-c", START, empty_url]
+    with ThreadPoolExecutor() as pool:
+        ended = list(
+            pool.map(
+                lambda _: subprocess.run(command, capture_output=True, text=True, check=False),
+                range(3),
+            )
+        )
+
+    assert [(run.returncode, run.stdout.strip()) for run in ended] == [(0, "[]")] * 3, ended
+
+
+def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> None:
+    schema.upgrade(empty)
+    with empty.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+    with pytest.raises(ConfigError, match="newer Listener"):
+        schema.upgrade(empty)
+    with pytest.raises(ConfigError, match="newer Listener"):
+        schema.require(empty)
+    empty.close()
+
+
+def test_require_says_what_to_do(empty: Database) -> None:
+    with pytest.raises(StorageError, match="listener db upgrade"):
+        schema.require(empty)
+    schema.upgrade(empty)
+    schema.require(empty)
+    empty.close()
+
+
+def test_a_migration_that_fails_leaves_nothing(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("stop")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="stop"):
+        patch.setattr("alembic.operations.Operations.bulk_insert", fail)
+        schema.upgrade(empty)
+
+    with empty.engine.connect() as connection:
+        assert schema.current(connection) is None
+    schema.upgrade(empty)
+    assert schema.check(empty) == []
+    empty.close()
