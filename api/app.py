@@ -1,0 +1,135 @@
+"""The web app: ``create_app()`` reads the settings once and builds all; nothing is global."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from fastapi import Depends, FastAPI
+from fastapi.routing import APIRoute
+from starlette.staticfiles import StaticFiles
+
+from api import auth, errors
+from api.deps import Lane, Services, known_query, utc_now
+from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
+from api.routes import health, session
+from listener import __version__
+from listener.security import Secrets
+from listener.settings import Settings, load
+from listener.store.work import Database
+from listener.types import SourceSpec
+
+DESCRIPTION = """
+What people say about your brands in public: mentions as they are found, edited and deleted, the
+spikes seen in them, and what was collected and what was not.
+
+Every call needs an API key: `Authorization: Bearer lsn_…`. Errors are `application/problem+json`
+with a `hint`. Lists are paged by `cursor`: send `next_cursor` back unchanged.
+""".strip()
+
+STATIC = Path(__file__).parent / "dashboard" / "static"
+DASHBOARD = "api.dashboard.pages"
+MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its terms
+
+# Open to everybody: is it alive, and logging in. A test holds every other route against this list.
+PUBLIC = (health.public, session.router)
+GUARDED = (health.guarded,)
+
+
+def create_app(
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    sources: Sequence[SourceSpec] | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> FastAPI:
+    """The app; all arguments have defaults, so that a web server can call it by name.
+
+    ``app.state.services`` holds what it is built of, ``app.state.keys`` the API keys in use,
+    ``app.state.throttle`` the brake on logins. The database must have its tables. Raises
+    ConfigError.
+    """
+    settings = settings or load()
+    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
+    services = Services(
+        settings=settings,
+        database=database or Database(settings.database),
+        secrets=Secrets.load(settings.home, secret),
+        sources=_sources() if sources is None else sources,
+        clock=clock,
+        lane=Lane(),
+    )
+    keys = auth.KeyRing(services.database)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        hide = HideKeys()
+        access_log = logging.getLogger("uvicorn.access")
+        access_log.addFilter(hide)
+        yield
+        access_log.removeFilter(hide)
+        keys.close()
+        services.lane.close()
+        if database is None:
+            services.database.close()
+
+    app = FastAPI(
+        title="Listener",
+        version=__version__,
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_url=None,  # served by routes/health.py, behind a key
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        responses={
+            "default": {
+                "model": errors.Problem,
+                "description": "An error, as a problem (RFC 9457).",
+                "content": {errors.MEDIA_TYPE: {}},
+            }
+        },
+    )
+    app.state.services = services
+    app.state.keys = keys
+    app.state.throttle = auth.Throttle()
+    app.state.metrics = Metrics()
+    app.state.security_headers = dict(SECURITY_HEADERS)
+    app.state.query_names = {}
+    app.add_middleware(Edge, metrics=app.state.metrics, max_body=MAX_BODY)
+    errors.install(app)
+    for router in PUBLIC:
+        app.include_router(router)
+    for router in GUARDED:
+        app.include_router(router, dependencies=[auth.Reads, Depends(known_query)])
+    _add_dashboard(app)
+    return app
+
+
+def _add_dashboard(app: FastAPI) -> None:
+    """The pages, where there are any: ``pages.router`` and ``pages.error_page`` for browsers."""
+    if STATIC.is_dir():
+        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    if find_spec(DASHBOARD) is not None:
+        pages = importlib.import_module(DASHBOARD)
+        app.include_router(pages.router)
+        app.state.error_page = getattr(pages, "error_page", None)
+
+
+def _sources() -> Sequence[SourceSpec]:
+    wiring = importlib.import_module("listener.wiring")
+    specs: Sequence[SourceSpec] = wiring.source_specs()
+    return specs
+
+
+def _operation_id(route: APIRoute) -> str:
+    # The function's name: it does not change with the path, so that generated clients stay the
+    # same.
+    return route.name

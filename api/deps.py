@@ -1,0 +1,205 @@
+"""What every route needs: the services of the install, one reader thread, paging, JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar
+
+import orjson
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, Field
+from starlette.responses import Response
+
+from listener.errors import InvalidInput
+from listener.security import Secrets
+from listener.settings import Settings
+from listener.store.work import Database
+from listener.types import SourceSpec
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def utc_now() -> datetime:
+    """The clock of the web edge; everything below it takes ``now`` as a parameter."""
+    return datetime.now(UTC)  # noqa: TID251 - the edge is where time comes in
+
+
+class Lane:
+    """One thread for the query that pollers send all day.
+
+    The query takes a fraction of a millisecond, so that many threads under one interpreter lock
+    cost more than they bring; and a slow query in this thread holds up other pages, but never the
+    event loop.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feed-reader")
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Call it in the reader thread and wait for the result."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What the app is built of; ``create_app`` puts it into ``app.state.services``."""
+
+    settings: Settings
+    database: Database
+    secrets: Secrets
+    sources: Sequence[SourceSpec]
+    clock: Callable[[], datetime]
+    lane: Lane
+
+    def source(self, name: str) -> SourceSpec:
+        """The source of that name. Raises InvalidInput with the names there are."""
+        for spec in self.sources:
+            if spec.name == name:
+                return spec
+        raise InvalidInput(
+            f"There is no source {name!r}.",
+            field="source",
+            hint=f"Sources are {', '.join(spec.name for spec in self.sources)}.",
+        )
+
+
+def get_services(request: Request) -> Services:
+    """The services of the app that answers this request."""
+    services = request.app.state.services
+    assert isinstance(services, Services)  # noqa: S101 - create_app put it there
+    return services
+
+
+async def _services(request: Request) -> Services:
+    # async, because FastAPI runs sync dependencies in a thread each
+    return get_services(request)
+
+
+async def _now(request: Request) -> datetime:
+    return get_services(request).clock()
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+Now = Annotated[datetime, Depends(_now)]
+
+
+class Json(Response):
+    """JSON by orjson: dataclasses and aware datetimes as they are."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return dumps(content)
+
+
+def dumps(content: Any) -> bytes:
+    """JSON bytes; times end in Z."""
+    return orjson.dumps(content, option=orjson.OPT_UTC_Z)
+
+
+# --- query parameters ----------------------------------------------------------------------------
+
+
+async def known_query(request: Request) -> None:
+    """Refuse query parameters that the route does not know: a misspelt filter must not widen a
+    result.
+    """
+    if not request.scope["query_string"]:
+        return
+    route = request.scope["route"]
+    names: dict[int, frozenset[str]] = request.app.state.query_names
+    known = names.get(id(route))
+    if known is None:
+        known = names[id(route)] = frozenset(_query_names(route.dependant))
+    for name in request.query_params:
+        if name not in known:
+            raise InvalidInput(
+                f"There is no parameter {name!r} here.",
+                field=name,
+                hint=f"Parameters are: {', '.join(sorted(known))}." if known else "It takes none.",
+            )
+
+
+def _query_names(dependant: Any) -> set[str]:
+    names: set[str] = set()
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            names |= {info.alias or name for name, info in annotation.model_fields.items()}
+        else:
+            names.add(field.alias)
+    for inner in dependant.dependencies:
+        names |= _query_names(inner)
+    return names
+
+
+class PageQuery(BaseModel):
+    """Where a list goes on, and how much of it to tell."""
+
+    limit: int = Field(50, ge=1, le=500, description="Most items to answer.")
+    cursor: str | None = Field(
+        None, max_length=200, description="`next_cursor` of the page before; leave out to begin."
+    )
+
+
+Paging = Annotated[PageQuery, Query()]
+
+
+class Page(BaseModel, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = Field(description="Send it as `cursor` for more; null at the end.")
+
+
+def key_of(cursor: str | None, name: str) -> int | None:
+    """The row id that a list's cursor stands for.
+
+    Raises InvalidInput when it belongs to another list.
+    """
+    if cursor is None:
+        return None
+    kind, _, value = decode_cursor(cursor).partition(":")
+    if kind != name or not value.isdecimal() or len(value) > 18:
+        raise InvalidInput(
+            "This cursor is not of this list.", field="cursor", hint="Begin without a cursor."
+        )
+    return int(value)
+
+
+def page_of(items: Sequence[Any], *, limit: int, name: str, key: Callable[[Any], int]) -> Json:
+    """A page out of ``limit + 1`` rows that were asked for: the one too many tells that there is
+    more.
+    """
+    more = len(items) > limit
+    shown = items[:limit]
+    cursor = encode_cursor(f"{name}:{key(shown[-1])}") if more else None
+    return Json({"items": shown, "next_cursor": cursor})
+
+
+def encode_cursor(text: str) -> str:
+    """Opaque on purpose: clients hand it back, they do not build it."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """What ``encode_cursor`` was given. Raises InvalidInput for anything else."""
+    try:
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return raw.decode("ascii")
+    except (binascii.Error, ValueError) as error:
+        raise InvalidInput(
+            "This is no cursor.", field="cursor", hint="Send `next_cursor` back unchanged."
+        ) from error

@@ -1,0 +1,1 @@
+"""One file per resource: its router and the shapes it answers."""
