@@ -14,7 +14,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+import urllib.request
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -56,8 +57,11 @@ class Supervisor:
             )
         )
 
-    def run(self) -> None:
-        """Start all and watch over them until SIGINT, SIGTERM, or ``stop``."""
+    def run(self, *, started: Callable[[], None] = lambda: None) -> None:
+        """Start all and watch over them until SIGINT, SIGTERM, or ``stop``.
+
+        ``started`` is called once beside them, when all were started for the first time.
+        """
 
         def leave(_signal: int, _frame: FrameType | None) -> None:
             self._stop.set()
@@ -66,6 +70,9 @@ class Supervisor:
             signal.signal(signal.SIGINT, leave)
             signal.signal(signal.SIGTERM, leave)
         try:
+            for child in self.children:
+                self._look_after(child)
+            threading.Thread(target=started, daemon=True).start()
             while not self._stop.wait(0.2):
                 for child in self.children:
                     self._look_after(child)
@@ -75,6 +82,10 @@ class Supervisor:
     def stop(self) -> None:
         """Make ``run`` return."""
         self._stop.set()
+
+    def alive(self) -> bool:
+        """Whether it was not told to stop."""
+        return not self._stop.is_set()
 
     def _look_after(self, child: _Child) -> None:
         now = time.monotonic()
@@ -137,3 +148,28 @@ def serve(host: str, port: int, *, log_level: str) -> None:
         server_header=False,
         timeout_graceful_shutdown=5,
     )
+
+
+def until_told_to_stop() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _signal, _frame: stop.set())
+    while not stop.wait(1.0):
+        pass
+
+
+def wait_until_ready(
+    base: str, *, process_alive: Callable[[], bool], seconds: float = 60.0
+) -> bool:
+    """Wait until the web answers at ``base``; False when it does not within the time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process_alive():
+        with (
+            contextlib.suppress(OSError),
+            urllib.request.urlopen(f"{base}/readyz", timeout=2) as answer,  # noqa: S310
+        ):
+            if answer.status == 200:
+                return True
+        time.sleep(0.2)
+    return False

@@ -1,0 +1,254 @@
+"""Wiring: the only place that builds things from Settings. Everything else gets what it needs."""
+
+from __future__ import annotations
+
+import base64
+import secrets as random_secrets
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listener.errors import InvalidInput
+from listener.runtime.clock import utc_now
+from listener.security import Secrets
+from listener.settings import Settings
+from listener.store import channels, watches
+from listener.store.work import Database
+from listener.types import Brand, MatchMode
+
+if TYPE_CHECKING:
+    import requests
+
+    from listener.collect.registry import Registry
+    from listener.enrich.reader import Reader
+    from listener.net.client import Net
+    from listener.net.guard import Guard
+    from listener.pipeline.collect import Runner
+    from listener.pipeline.deliver import Deliverer
+    from listener.pipeline.file import FileReport
+    from listener.pipeline.ingest import Ingest
+    from listener.pipeline.watchdog import Watchdog
+    from listener.runtime.scheduler import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedWatch:
+    """A watch's parameters after checking, with the source's defaults filled in."""
+
+    params: Mapping[str, str]
+    match: MatchMode
+    every: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class MadeChannel:
+    """A new channel, and the signing secret that was made for it (shown this once)."""
+
+    id: int
+    secret: str | None
+
+
+def build_reader(settings: Settings) -> Reader:
+    """The reader of this install. Raises InvalidInput for a broken rules file."""
+    from listener.enrich.reader import Reader
+
+    return Reader.default(settings.rules)
+
+
+def build(settings: Settings) -> Services:
+    """The services of an install; each part is made when first used."""
+    return Services(settings)
+
+
+class Services:
+    """The parts of a running install, put together."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.clock = utc_now
+        self.database = Database(settings.database)
+
+    def close(self) -> None:
+        """Give back connections."""
+        self.database.close()
+
+    # --- parts ---------------------------------------------------------------------------------
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        """The install's key and what is made of it."""
+        key = self.settings.secret_key
+        return Secrets.load(self.settings.home, key.get_secret_value() if key else None)
+
+    @cached_property
+    def guard(self) -> Guard:
+        """The judge of addresses."""
+        from listener.net.guard import Guard
+
+        return Guard(self.settings.private_hosts)
+
+    @cached_property
+    def net(self) -> Net:
+        """The way out, for everything that speaks HTTP."""
+        from listener.net.client import Net
+        from listener.net.limits import Limiter
+        from listener.store.limits import DatabaseLimits
+
+        limiter = Limiter(self.clock, store=DatabaseLimits(self.database))
+        return Net(self.settings, self.guard, limiter, self.clock)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The sources that can be watched."""
+        from listener.collect.registry import build_registry
+
+        return build_registry(self.net, self.settings)
+
+    @cached_property
+    def reader(self) -> Reader:
+        """Language, sentiment, complaint and topics."""
+        return build_reader(self.settings)
+
+    @cached_property
+    def ingest(self) -> Ingest:
+        """The one write path of mentions."""
+        from listener.pipeline.ingest import Ingest
+
+        return Ingest(self.database, self.reader, self.settings, self.secrets)
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Runs of watches."""
+        from listener.pipeline.collect import Runner
+
+        return Runner(
+            database=self.database,
+            ingest=self.ingest,
+            registry=self.registry,
+            secrets=self.secrets,
+            clock=self.clock,
+        )
+
+    @cached_property
+    def watchdog(self) -> Watchdog:
+        """Detection over all brands."""
+        from listener.pipeline.watchdog import Watchdog
+
+        return Watchdog(self.database, self.settings)
+
+    @cached_property
+    def deliverer(self) -> Deliverer:
+        """Sends what is in the outbox."""
+        from listener.pipeline.deliver import Deliverer
+
+        return Deliverer(
+            database=self.database,
+            secrets=self.secrets,
+            settings=self.settings,
+            guard=self.guard,
+            session=self.webhook_session,
+            clock=self.clock,
+        )
+
+    def webhook_session(self) -> requests.Session:
+        """A guarded session without waiting of our own: alerts are few and urgent."""
+        from listener.net.limits import FREE
+
+        return self.net.session(account="webhook", rule=FREE)
+
+    def scheduler(self) -> Scheduler:
+        """The scheduler with its tasks, not started yet."""
+        from listener.runtime.tasks import make_scheduler
+
+        return make_scheduler(self)
+
+    # --- what edges ask for --------------------------------------------------------------------
+
+    def base_url(self) -> str:
+        """Where people reach the dashboard."""
+        settings = self.settings
+        return (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
+
+    def login_url(self, token: str) -> str:
+        """The address of a one-time login link."""
+        return f"{self.base_url()}/login/link?token={token}"
+
+    def source_specs(self) -> list[dict[str, Any]]:
+        """Every source's spec as JSON."""
+        from listener.collect.registry import spec_json
+
+        return [spec_json(spec) for spec in self.registry.specs()]
+
+    def check_watch(
+        self, source: str, params: Mapping[str, str], *, match: str | None, every: float | None
+    ) -> CheckedWatch:
+        """Check a watch before it is saved; ``every`` in minutes. Raises InvalidInput."""
+        from listener.collect.registry import check_params
+
+        spec = self.registry.spec(source)
+        try:
+            mode = MatchMode(match) if match else spec.default_match
+        except ValueError:
+            raise InvalidInput(f"match is terms or all, not {match!r}.", field="match") from None
+        length = timedelta(minutes=every) if every else spec.every
+        if length < watches.MIN_EVERY:
+            raise InvalidInput("That is too often.", field="every", hint="At least 10 seconds.")
+        return CheckedWatch(params=check_params(spec, params), match=mode, every=length)
+
+    def preview(
+        self, source: str, params: Mapping[str, str], *, match: MatchMode, brand: Brand | None
+    ) -> dict[str, Any]:
+        """What a watch would bring, nothing saved. Raises SourceError, InvalidInput."""
+        from listener.pipeline.preview import preview
+
+        return preview(self.runner, source, params, match=match, brand=brand, now=self.clock())
+
+    def add_channel(
+        self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
+    ) -> MadeChannel:
+        """Save a channel with address and secret encrypted. Raises InvalidInput, TargetForbidden."""
+        from listener.alert.channels import check_address
+
+        kind = kind or ("webhook" if address.startswith(("http://", "https://")) else "apprise")
+        shown = check_address(kind, address, self.guard)
+        if kind == "webhook" and not secret:
+            secret = "whsec_" + base64.b64encode(random_secrets.token_bytes(24)).decode()
+        with self.database.write() as work:
+            row = channels.add(
+                work.session,
+                name=name,
+                kind=kind,
+                address=self.secrets.encrypt(address),
+                address_shown=shown,
+                secret=self.secrets.encrypt(secret) if secret else None,
+                language=language or self.settings.language,
+                now=self.clock(),
+            )
+            work.commit()
+        return MadeChannel(id=row.id, secret=secret if kind == "webhook" else None)
+
+    def collect_once(self, watch_id: int | None = None) -> Iterator[dict[str, Any]]:
+        """Run one watch, or all that are due, and give a report of each."""
+        return self.runner.collect_once(watch_id)
+
+    def roll_up(self) -> int:
+        """Bring all stale buckets up to date; how many there were."""
+        from listener.pipeline.rollup import roll_up
+
+        return roll_up(self.database)
+
+    def ingest_file(
+        self,
+        path: Path,
+        *,
+        brand: str | None,
+        namespace: str | None,
+        progress: Callable[[int, int], None],
+    ) -> FileReport:
+        """Store the mentions of a file. Raises InvalidInput, NotFound for the brand."""
+        from listener.pipeline.file import ingest_file
+
+        return ingest_file(self.ingest, path, brand=brand, namespace=namespace, progress=progress)
