@@ -160,8 +160,8 @@ class AuthorRow(Base):
 
     id: Mapped[int] = _key()
     source: Mapped[str] = mapped_column(String(40))
-    namespace: Mapped[str] = mapped_column(String(300), default="")
-    native_id: Mapped[str] = mapped_column(String(300))  # the handle, where the source has no id
+    namespace: Mapped[str] = mapped_column(String(500), default="")
+    native_id: Mapped[str] = mapped_column(String(520))  # the handle, where the source has no id
     handle: Mapped[str] = mapped_column(String(300), default="")
     name: Mapped[str] = mapped_column(String(300), default="")
     followers: Mapped[int | None] = mapped_column(BigInteger)
@@ -182,7 +182,7 @@ class MentionRow(Base):
 
     id: Mapped[int] = _key()
     source: Mapped[str] = mapped_column(String(40))
-    namespace: Mapped[str] = mapped_column(String(300))
+    namespace: Mapped[str] = mapped_column(String(500))
     external_id: Mapped[str] = mapped_column(String(500))
     kind: Mapped[str] = mapped_column(String(10))
     url: Mapped[str | None] = mapped_column(Text)
@@ -208,9 +208,9 @@ class MentionRow(Base):
     solicited: Mapped[bool] = mapped_column(Boolean, default=False)
     derived: Mapped[bool] = mapped_column(Boolean, default=False)
     product: Mapped[str | None] = mapped_column(String(300))
-    product_version: Mapped[str | None] = mapped_column(String(100))
+    product_version: Mapped[str | None] = mapped_column(String(300))
     place: Mapped[str | None] = mapped_column(String(300))
-    touchpoint: Mapped[str | None] = mapped_column(String(100))
+    touchpoint: Mapped[str | None] = mapped_column(String(300))
     country: Mapped[str | None] = mapped_column(String(8))
     media: Mapped[list[str] | None] = mapped_column(Json)
     raw: Mapped[dict[str, Any] | None] = mapped_column(Json)  # emptied after Settings.raw_days
@@ -555,13 +555,14 @@ class LeaseRow(Base):
 
 
 class HostLimitRow(Base):
-    """How long a host (or connection) wants to be left alone; shared by all processes."""
+    """How often a host (on an account) may be asked; shared by all processes."""
 
     __tablename__ = "host_limit"
 
     key: Mapped[str] = mapped_column(String(300), primary_key=True)
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    reason: Mapped[str] = mapped_column(Text, default="")
+    last_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last slot given
+    full_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the token bucket is full again
+    held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # what a 429 asked for
 
 
 class UserRow(Base):
