@@ -1,0 +1,1 @@
+"""Enrichment: what a text is taken to mean. It follows matching and comes before the store."""

@@ -1,0 +1,84 @@
+"""Splits a text into sentences and clauses with their offsets, and tells which of them speak of which brand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+# Syllables that end in ㄴ: 빠른데, 좋은데, 왔는데, 인데 are contrasts; 그런데 opens a clause and 군데, 가운데 are nouns.
+_WITH_N: Final = "".join(chr(code) for code in range(0xAC04, 0xD7A4, 28))
+
+# Where a clause ends. Korean endings only count before a space: "배송되지만" ends one, "지만이가" does not.
+_BOUNDARY: Final = re.compile(
+    rf"""
+      \n+                                                   # a line
+    | [.!?。！？…]+(?=[\s"'”’)\]]|$)["'”’)\]]*              # a stop, not the dot in 3.5 or shop.com
+    | [?!]+                                                 # 빨라요!그런데
+    | (?<=[가-힣])(?:다|요|죠|음|함)(?=\s+(?:근데|그런데|하지만|그러나|그리고|반면|다만|대신))
+    | (?<=[가-힣])(?:지만|데도|으나|더니|면서도)(?:,|(?=\s))
+    | (?<![가-힣])(?:[가-힣]*(?<![그이저어])[{_WITH_N}](?<![근군운])데)(?:,|(?=\s))
+    | (?<=[가-힣](?:어요|아요|에요|예요|해요|네요|군요|세요|니다|었다|았다|했다|된다|한다))(?=\s)
+    | ,?\s+(?=(?:but|however|although|though|whereas|yet|while)\b)
+    | ;
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """One clause: [start, end) in characters of the text it was split from."""
+
+    start: int
+    end: int
+
+
+def split(text: str) -> list[Clause]:
+    """The clauses of a text in order, without those that hold only space."""
+    clauses: list[Clause] = []
+    start = 0
+    for boundary in _BOUNDARY.finditer(text):
+        if text[start : boundary.end()].strip():
+            clauses.append(Clause(start, boundary.end()))
+            start = boundary.end()
+    if text[start:].strip():
+        clauses.append(Clause(start, len(text)))
+    return clauses
+
+
+def toward(text: str, positions: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, str]:
+    """What a text says of each brand: the clauses that name it, and those that follow until another is named.
+
+    ``positions`` holds the spans of each brand in characters of ``text``. What stands before the first name, and a
+    clause that names several, is said of all of them. A brand without spans gets the clauses in which no other is
+    named, and those before and after that were not taken; where nothing is left, it gets the whole text.
+    """
+    clauses = split(text)
+    said: dict[int, list[Clause]] = {brand: [] for brand in positions}
+    unnamed = [brand for brand, spans in positions.items() if not spans]
+    current: list[int] = []
+    lead: list[Clause] = []
+    for clause in clauses:
+        named = [
+            brand
+            for brand, spans in positions.items()
+            if any(start < clause.end and end > clause.start for start, end in spans)
+        ]
+        if named:
+            current = named
+        elif not current:
+            lead.append(clause)
+        for brand in current:
+            said[brand].append(clause)
+        if not named:
+            for brand in unnamed:
+                said[brand].append(clause)
+    for brand, own in said.items():
+        if brand not in unnamed and own:
+            own[:0] = lead
+    return {
+        brand: " ".join(text[c.start : c.end].strip() for c in own) if own else text
+        for brand, own in said.items()
+    }

@@ -1,0 +1,147 @@
+"""The little pattern language of the rules file: a pattern becomes a regular expression and its anchor words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+_HANGUL: Final = re.compile("[ㄱ-ㆎ가-힣]")
+_TOKEN: Final = re.compile(r"\s+\.\.\s+|\s+|\([^()]*\)\??|[\^$*]|[^\s()^$*|?]+|.")
+
+# What may follow a Korean word that ends in `$`.
+_PARTICLES: Final = (
+    "이|가|은|는|을|를|도|만|에|의|로|으로|과|와|랑|이랑|나|이나|까지|부터|에서|에게|보다|처럼|마다|조차|이요|요|"
+    "이에요|예요|에요|입니다|이다|임|이네요|네요|이고|이라|라서|이라서|인데|이었는데|였는데|이었어요|였어요"
+)
+_START_KO: Final = "(?<![ㄱ-ㆎ가-힣a-z0-9])"
+_END_KO: Final = f"(?:{_PARTICLES})?(?![가-힣])"
+_START_EN: Final = "(?<![a-z0-9])"
+_END_EN: Final = "(?![a-z0-9])"
+_GAP_KO: Final = r"[^.!?\n]{0,15}?"
+_GAP_EN: Final = r"\b[^.!?\n]{0,30}?\b"
+
+
+class BadPattern(ValueError):
+    """A pattern cannot be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A compiled pattern. At least one of ``anchors`` stands in every text that ``regex`` finds something in."""
+
+    source: str
+    regex: re.Pattern[str]
+    anchors: tuple[str, ...]
+    plain: bool  # the pattern is its only anchor: finding the anchor is finding the pattern
+
+
+def compile_pattern(source: str) -> Pattern:
+    """Read one pattern of the rules file. Raises BadPattern."""
+    text = source.strip().lower()
+    if not text:
+        raise BadPattern("an empty pattern would match everything")
+    korean = bool(_HANGUL.search(text))
+    body, parts = _translate(text, korean=korean, last=True)
+    if not korean and text[0] not in "^":
+        body = _START_EN + body
+    # The part whose shortest alternative is longest is the rarest in texts.
+    anchors = max(parts, key=lambda words: min(len(w) for w in words), default=())
+    if not anchors:
+        raise BadPattern("it needs a word that is not optional")
+    return Pattern(
+        source=source,
+        regex=re.compile(body),
+        anchors=tuple(dict.fromkeys(anchors)),
+        plain=korean and anchors == (text,),
+    )
+
+
+def alternation(sources: tuple[str, ...]) -> str:
+    """The patterns as one group of a larger regular expression; never matching if there are none."""
+    if not sources:
+        return "(?!)"
+    bodies = []
+    for source in sources:
+        text = source.strip().lower()
+        bodies.append(_translate(text, korean=bool(_HANGUL.search(text)), last=True)[0])
+    return f"(?:{'|'.join(bodies)})"
+
+
+def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[tuple[str, ...]]]:
+    """The regular expression, and for each part that must occur the words of which one must.
+
+    ``last`` says that the pattern ends where the text ends, so that an English word there gets its endings.
+    """
+    tokens = _TOKEN.findall(text)
+    out: list[str] = []
+    parts: list[tuple[str, ...]] = []
+    for index, token in enumerate(tokens):
+        after = tokens[index + 1] if index + 1 < len(tokens) else ""
+        ends = last if after == "" else after.isspace() or after.strip() == ".."
+        if token.strip() == "..":
+            out.append(_GAP_KO if korean else _GAP_EN)
+        elif token.isspace():
+            out.append(r"\s*" if korean else r"[\s\-]+")
+        elif token == "^":
+            if index:
+                raise BadPattern("'^' stands at the beginning only")
+            out.append(_START_KO if korean else _START_EN)
+        elif token == "$":
+            out.append(_END_KO if korean else _END_EN)
+        elif token == "*":
+            out.append("" if korean else "[a-z]*")
+        elif token[0] == "(" and len(token) > 1:
+            bodies, words = _group(token, korean=korean, ends=ends)
+            out.append(bodies)
+            if words:
+                parts.append(words)
+        elif token in "()|?":
+            raise BadPattern(
+                f"'{token}' has no partner; groups are written (one|two) and not nested"
+            )
+        elif korean or after in {"*", "$"} or not ends:
+            out.append(re.escape(token))
+            parts.append((token,))
+        else:
+            out.append(_inflected(token))
+            parts.append((_stem(token),))
+    return "".join(out), parts
+
+
+def _group(token: str, *, korean: bool, ends: bool) -> tuple[str, tuple[str, ...]]:
+    optional = token.endswith("?")
+    bodies, words = [], []
+    for choice in token.rstrip("?")[1:-1].split("|"):
+        if not choice.strip():
+            raise BadPattern("a group has an empty choice; write (one|two)? for an optional one")
+        body, parts = _translate(choice, korean=korean, last=ends)
+        bodies.append(body)
+        words.append(max((w for part in parts for w in part), key=len, default=""))
+    return f"(?:{'|'.join(bodies)}){'?' if optional else ''}", () if optional or not all(
+        words
+    ) else tuple(words)
+
+
+def _stem(word: str) -> str:
+    """What all inflections of an English word begin with."""
+    if len(word) > 3 and word[-1] == "e":
+        return word[:-1]
+    if len(word) > 2 and word[-1] == "y" and word[-2] not in "aeiou":
+        return word[:-1]
+    return word
+
+
+def _inflected(word: str) -> str:
+    """An English word with its regular endings: refunds, refunded, shipping, deliveries, customer's."""
+    stem = re.escape(_stem(word))
+    last = word[-1]
+    if not last.isalpha() or len(word) < 3:
+        return re.escape(word) + _END_EN
+    if last == "e" and len(word) > 3:
+        endings = "(?:e|es|ed|ing|e's)"
+    elif stem != re.escape(word):
+        endings = "(?:y|ies|ied|ying|y's)"
+    else:
+        endings = f"(?:'?s|es|ed|ing|{last}ed|{last}ing)?"
+    return stem + endings + _END_EN

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from listener.enrich.rules import Rules, fold, load_rules
+from listener.enrich.topics import topics_of
+from listener.errors import InvalidInput
+
+
+@pytest.mark.parametrize(
+    ("text", "topics"),
+    [
+        ("무료배송이라 좋아요", ("delivery",)),
+        ("택배가 늦어요", ("delivery",)),
+        ("값이 비싸요", ("price",)),
+        ("값진 경험이었어요", ()),
+        ("첫인상이 좋아요", ()),
+        ("가격 인상이라니", ("price",)),
+        ("품질 좋고 직원이 친절해요", ("quality", "service")),
+        ("앱에서 결제 오류", ("site_app", "payment")),
+        ("랩앱", ()),
+        ("품절이라 환불받음", ("availability", "refund")),
+        ("The parcels were delivered", ("delivery",)),
+        ("refunded my card payment", ("payment", "refund")),
+        ("the application crashed", ("site_app",)),
+        ("happy with it", ()),
+        ("stock market news", ()),
+        ("SOLD OUT again", ("availability",)),
+        ("my iPad charger", ()),
+        ("The customer’s support team", ("service",)),
+        ("맛있어요", ()),
+    ],
+)
+def test_names_the_topics(rules: Rules, text: str, topics: tuple[str, ...]) -> None:
+    assert topics_of(rules.find(fold(text)), rules) == topics
+
+
+def test_folding_keeps_every_character_in_its_place() -> None:
+    text = "İstanbul’a KARGO 배송"
+    assert len(fold(text)) == len(text)
+    assert fold(text).index("배송") == text.index("배송")
+
+
+def test_the_version_changes_with_the_rules(tmp_path: Path, rules: Rules) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text('[topics.delivery]\nko = ["배송"]\n', "utf-8")
+    first = load_rules(file)
+    file.write_text('[topics.delivery]\nko = ["배송", "택배"]\n', "utf-8")
+    second = load_rules(file)
+    assert len({rules.version, first.version, second.version}) == 3
+    assert load_rules(file).version == second.version
+
+
+def test_a_file_of_ones_own_replaces_the_rules(tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    file.write_text(
+        '[topics.taste]\nko = ["맛"]\nen = ["tast*"]\nexcept = ["맛집"]\n[problem.with.taste]\nko = ["없"]\n',
+        "utf-8",
+    )
+    rules = load_rules(file)
+    assert rules.topics == ("taste",)
+    assert topics_of(rules.find("맛이 없어요"), rules) == ("taste",)
+    assert topics_of(rules.find("맛집이에요"), rules) == ()
+    assert topics_of(rules.find("배송"), rules) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "words"),
+    [
+        ('[topics.delivery]\nko = ["배송"\n\n[topics.price]\n', None, "TOML"),
+        ('[topics.delivery]\nko = "배송"\n', 2, "[topics.delivery] ko"),
+        (
+            '[topics.delivery]\nko = ["배송"]\n\n[topics.price]\nko = ["값(이"]\n',
+            5,
+            "[topics.price] ko",
+        ),
+        ('[topics.delivery]\nko = ["배송", 3]\n', 2, "3 is not a text"),
+        ('[topics.delivery]\nko = ["", "배송"]\n', 2, "empty"),
+        ('[topics.delivery]\nko = ["(안|못)?"]\n', 2, "not optional"),
+        ('[topics.delivery]\njp = ["配送"]\n', 2, "jp"),
+        ('[topics.delivery]\nko = ["배송"]\n[topic.price]\nko = ["값"]\n', None, "[topic]"),
+        ('[topics.Delivery]\nko = ["배송"]\n', None, "Delivery"),
+        (
+            '[topics.delivery]\nko = ["배송"]\n[problem.with.price]\nko = ["비싸"]\n',
+            3,
+            "[problem.with.price]",
+        ),
+        ('[topics.delivery]\nko = ["배송"]\n[complaint]\nstrong_negative = 3\n', 4, "-1 to 0"),
+        ("", None, "[topics.NAME]"),
+        ("topics = 3\n", None, "[topics]"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_place(
+    tmp_path: Path, content: str, line: int | None, words: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(content, "utf-8")
+    with pytest.raises(InvalidInput) as caught:
+        load_rules(file)
+    assert "mine.toml" in caught.value.message
+    assert words in caught.value.message
+    assert caught.value.field == "rules"
+    if line is not None:
+        assert f"line {line}:" in caught.value.message
+
+
+def test_a_missing_or_unreadable_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="cannot be read"):
+        load_rules(tmp_path / "none.toml")
+    file = tmp_path / "latin.toml"
+    file.write_bytes("[topics.a]\nko = ['배송']\n".encode("cp949"))
+    with pytest.raises(InvalidInput, match="line 2 is not UTF-8"):
+        load_rules(file)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n", "🙂" * 500, "배송" * 3000, "\ud800", "(((((", "a" * 20000]
+)
+def test_any_text_can_be_searched(rules: Rules, text: str) -> None:
+    rules.find(fold(text))
