@@ -58,6 +58,11 @@ def build_reader(settings: Settings) -> Reader:
     return Reader.default(settings.rules)
 
 
+def new_webhook_secret() -> str:
+    """A fresh signing secret, in the form of Standard Webhooks."""
+    return "whsec_" + base64.b64encode(random_secrets.token_bytes(24)).decode()
+
+
 def build(settings: Settings) -> Services:
     """The services of an install; each part is made when first used."""
     return Services(settings)
@@ -209,13 +214,13 @@ class Services:
     def add_channel(
         self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
     ) -> MadeChannel:
-        """Save a channel with address and secret encrypted. Raises InvalidInput, TargetForbidden."""
+        """Save a channel, its secrets encrypted. Raises InvalidInput, TargetForbidden."""
         from listener.alert.channels import check_address
 
         kind = kind or ("webhook" if address.startswith(("http://", "https://")) else "apprise")
         shown = check_address(kind, address, self.guard)
         if kind == "webhook" and not secret:
-            secret = "whsec_" + base64.b64encode(random_secrets.token_bytes(24)).decode()
+            secret = new_webhook_secret()
         with self.database.write() as work:
             row = channels.add(
                 work.session,

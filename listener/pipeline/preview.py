@@ -1,0 +1,92 @@
+"""What a watch would bring: one batch is collected, matched and read, and nothing is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from listener.errors import InvalidInput
+from listener.text import to_mention
+from listener.types import Brand, Connection, MatchMode, State, Watch
+
+if TYPE_CHECKING:
+    from listener.pipeline.collect import Runner
+
+SHOWN = 20
+_EXCERPT = 300
+
+
+def preview(
+    runner: Runner,
+    source: str,
+    params: Mapping[str, str],
+    *,
+    match: MatchMode,
+    brand: Brand | None,
+    now: datetime,
+) -> dict[str, Any]:
+    """The first page of a source as a watch would see it.
+
+    Gives ``{"found": n, "matched": n, "items": [{"title", "text", "url", "author", "published_at",
+    "rating", "matched", "spans", "label", "complaint", "topics"}], "notices": […]}`` with at most
+    20 items, the matched ones first. Raises SourceError.
+    """
+    watch = runner.resolve(
+        Watch(
+            id=0,
+            source=source,
+            params=params,
+            match=match,
+            every=timedelta(minutes=10),
+            connection=Connection(source=source),
+            brand=brand,
+        )
+    )
+    batches = runner.collector(source).collect(watch, State(), now=now)
+    batch = next(iter(batches), None)
+    close = getattr(batches, "close", None)
+    if close is not None:
+        close()  # a preview asks for one page; a spider's process ends here
+    if batch is None:
+        return {"found": 0, "matched": 0, "items": [], "notices": []}
+    mentions = []
+    for item in batch.items:
+        try:
+            mentions.append(to_mention(item, source, now))
+        except InvalidInput:
+            continue
+    rows = []
+    for read in runner.ingest.read(mentions, watch):
+        mention, reading = read.mention, read.reading
+        own = [m for m in read.matches if brand is None or m.match.brand_id == brand.id]
+        rows.append(
+            {
+                "title": mention.title,
+                "text": mention.text[:_EXCERPT],
+                "url": mention.url,
+                "author": mention.author.handle if mention.author else None,
+                "published_at": mention.published_at.isoformat() if mention.published_at else None,
+                "rating": mention.rating,
+                "rating_max": mention.rating_max,
+                "matched": bool(own),
+                "spans": [
+                    [s.field, s.start, s.end, s.term]
+                    for m in own
+                    for s in m.match.spans
+                    if s.end <= _EXCERPT
+                ],
+                "language": reading.language,
+                "label": reading.sentiment.label if reading.sentiment else None,
+                "complaint": reading.complaint,
+                "topics": list(reading.topics),
+            }
+        )
+    matched = sum(1 for row in rows if row["matched"])
+    rows.sort(key=lambda row: not row["matched"])
+    return {
+        "found": len(rows),
+        "matched": matched,
+        "items": rows[:SHOWN],
+        "notices": [*batch.notices, *([batch.suspect] if batch.suspect else [])],
+    }
