@@ -184,7 +184,7 @@ def spike_facts(row: Any) -> messages.SpikeFacts:
         score=row.score,
         topics=tuple((d["name"], d["share"]) for d in told.get("topics", [])),
         sources=tuple((d["name"], d["share"]) for d in told.get("sources", [])),
-        phrases=tuple(d["phrase"] for d in told.get("phrases", [])),
+        phrases=tuple(d["text"] for d in told.get("phrases", [])),
         authors=told.get("authors"),
         stories=told.get("stories"),
     )

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from listener import settings as settings_module
-from listener.errors import Conflict, ConfigError
+from listener.errors import ConfigError, Conflict
 from listener.runtime.clock import utc_now
 from listener.runtime.processes import Supervisor, wait_until_ready
 from listener.runtime.wiring import Services, build, new_webhook_secret
@@ -150,7 +150,7 @@ def _run(
 
 def set_up(services: Services, *, sample: str, inbox_secret: str) -> str:
     """Brands, watches, the inbox as a channel and a user; gives the one-time login link."""
-    with urllib.request.urlopen(f"http://{sample}/_sample/state.json", timeout=10) as answer:  # noqa: S310
+    with urllib.request.urlopen(f"http://{sample}/_sample/state.json", timeout=10) as answer:
         told = json.load(answer)
     now = utc_now()
     services.add_channel(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import secrets as random_secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -102,7 +103,7 @@ class Services:
         from listener.net.limits import Limiter
         from listener.store.limits import DatabaseLimits
 
-        limiter = Limiter(self.clock, store=DatabaseLimits(self.database))
+        limiter = Limiter(clock=self.clock, sleep=time.sleep, store=DatabaseLimits(self.database))
         return Net(self.settings, self.guard, limiter, self.clock)
 
     @cached_property
