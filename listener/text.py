@@ -36,6 +36,7 @@ MAX_MEDIA = 20
 MAX_RAW_BYTES = 256_000
 MAX_MARKUP = 1_000_000  # characters of HTML that are looked at before the text is cut to MAX_TEXT
 MAX_TOKEN = 64
+MAX_QUERY = 300  # characters of a search that are looked at
 FUTURE_SLACK = timedelta(minutes=5)  # clocks differ; a date further ahead than this is wrong
 OLDEST = datetime(1990, 1, 1, tzinfo=UTC)  # earlier is an epoch of 0, or some default
 
@@ -191,6 +192,10 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
+# Most addresses are canonical already: nothing to decode, to drop or to lower.
+_CANONICAL = re.compile(
+    r"https?://(?!m?\.?blog\.naver\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+/[A-Za-z0-9/_.~-]*"
+)
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _NAVER_BLOGS = frozenset({"blog.naver.com", "m.blog.naver.com"})
 _NAVER_POST = re.compile(r"/([A-Za-z0-9_-]{1,60})/([0-9]{1,20})/?")
@@ -210,6 +215,8 @@ def canonical_url(url: str | None) -> str | None:
     """
     if not url or len(url) > MAX_URL * 2:
         return None
+    if len(url) <= MAX_URL and _CANONICAL.fullmatch(url):
+        return url
     try:
         parts = urlsplit(_SURROGATE.sub("\ufffd", url).strip())
         host, port = (parts.hostname or "").rstrip("."), parts.port
@@ -550,7 +557,7 @@ def search_query(text: str) -> list[list[str]]:
     *``, PostgreSQL ``배:*``. No other token has a ``*``. Empty when there is nothing to look for.
     """
     phrases: list[list[str]] = []
-    for word in _folded(text).split():
+    for word in _folded(text[:MAX_QUERY]).split():
         runs = _RUN.findall(word)
         phrase: list[str] = []
         for place, run in enumerate(runs):

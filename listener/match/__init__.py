@@ -1,1 +1,1 @@
-"""Finds the brands that a mention speaks of: ``query`` makes patterns of words, ``matcher`` finds them."""
+"""Finds the brands a mention speaks of: ``query`` makes patterns, ``matcher`` finds them."""

@@ -43,7 +43,7 @@ class _Owner(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A pattern with what may stand beside it. ``context`` is the number of an all- or none-term, or -1."""
+    """A pattern with what may stand beside it; ``context`` numbers an all- or none-term, or is -1."""
 
     role: Role
     first: Script
@@ -106,17 +106,17 @@ class Matcher:
         self._search(mention, found, context)
         if not found:
             return ()
-        matches = []
-        for index in sorted(found):
-            if self._all[index] <= context and not self._none[index] & context:
-                matches.append(
-                    Match(
-                        brand_id=self.brands[index].id,
-                        origin=MatchOrigin.TERM,
-                        spans=_spans(found[index]),
-                    )
+        return tuple(
+            [
+                Match(
+                    brand_id=self.brands[index].id,
+                    origin=MatchOrigin.TERM,
+                    spans=_spans(found[index]),
                 )
-        return tuple(matches)
+                for index in sorted(found)
+                if self._all[index] <= context and not self._none[index] & context
+            ]
+        )
 
     def match_many(self, mentions: Iterable[Mention]) -> list[tuple[Match, ...]]:
         """``match`` for each mention, in order."""
@@ -138,9 +138,7 @@ class Matcher:
     def _search(
         self, mention: Mention, found: dict[int, list[list[_Hit]]], context: set[int]
     ) -> None:
-        """Add the hits of both fields to ``found`` (brand -> title hits, text hits) and ``context``."""
-        if self._automaton is None:
-            return
+        """Add the hits of both fields to ``found`` (brand -> title, text hits) and ``context``."""
         if mention.title:
             self._scan(0, mention.title, found, context)
         if mention.text:
@@ -149,6 +147,8 @@ class Matcher:
     def _scan(
         self, field: int, text: str, found: dict[int, list[list[_Hit]]], context: set[int]
     ) -> None:
+        if self._automaton is None:
+            return
         folded = fold(text)
         places: list[int] | None = None
         if "  " in folded:  # does not occur in cleaned text
@@ -239,7 +239,7 @@ def _in_tag(char: str) -> bool:
 
 
 def _closes_tag(text: str, start: int) -> bool:
-    """Whether the letters before ``start`` are a hashtag themselves (#a#b), and not a URL (page#b)."""
+    """Whether the letters before ``start`` are a hashtag themselves (#a#b), not a URL (page#b)."""
     at = start - 1
     while at >= 0 and _in_tag(text[at]):
         at -= 1
@@ -263,7 +263,7 @@ def _spans(fields: list[list[_Hit]]) -> tuple[Span, ...]:
 
 
 def _longest(hits: list[_Hit]) -> list[_Hit]:
-    """Hits without overlaps, by place: the longest first, then the leftmost, then the brand's own order."""
+    """Hits without overlaps, by place; the longest wins, then the leftmost, then brand order."""
     starts: list[int] = []
     kept: list[_Hit] = []
     for hit in sorted(hits, key=lambda hit: (hit.start - hit.end, hit.start, hit.owner.order)):

@@ -25,7 +25,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
@@ -120,54 +120,65 @@ def script(char: str) -> Script:
 # (농심라면 is noodles) the right one is. Left out on purpose: 고, 면, 지 for "is" (신라면, 하나고
 # are other names).
 _PERSON = "님 들 님들 측 쪽"
-_SIMPLE = "이 가 은 는 을 를 의 야말로 이야말로 여 이여 커녕 은커녕 는커녕 하고 하고는 하고도 이든지 이든 이나 이나마"
-_PLACE = (
-    "에 에서 에게 에게서 한테 한테서 께 께서 께서는 로 으로 로서 으로서 로써 으로써 와 과 랑 이랑 부터 까지 보다 "
-    "처럼 만큼 대로 같이 마다 에서부터 에까지 로부터 으로부터 에게로 더러 보고"
+_SIMPLE = (
+    "이 가 은 는 을 를 의 야말로 이야말로 여 이여 커녕 은커녕 는커녕 하고 하고는 하고도 이나 "
+    "이나마 "
+    "이든 이든지 이라든지 이라든가 이라던가 라든지 라든가 라던가 거 꺼"
 )
+_PLACE = (
+    "에 에서 에게 에게서 한테 한테서 께 께서 로 으로 로서 으로서 로써 으로써 와 과 랑 이랑 "
+    "부터 까지 보다 처럼 만큼 대로 같이 마다 에서부터 에까지 로부터 으로부터 에게로 더러 보고 "
+    "에다 에다가"
+)
+_AFTER_PLACE = (
+    "는 은 도 만 의 나 이나 라도 이라도 조차 마저 밖에 뿐 까지 부터 보다 처럼 "
+    "만의 만은 만이 만을 만도 까지도 까지는"
+)
+_SHORT = "에선 에겐 한텐 께선 까진 보단 부턴 으론 에서부턴 에선요"  # for 에서는, 에게는 …
 _FOCUS = "도 만 마저 조차 밖에 뿐 라도 이라도 만이라도 까지라도 치고 말고"
-_AFTER_PLACE = "는 은 도 만 의 요 만의 만은 만이 만을 만도 나 이나 라도 이라도 조차 마저 밖에 뿐 까지 부터 보다 처럼 까지도 까지는"
 _AFTER_FOCUS = {
-    "만": "이 은 을 의 으로 으로는 으로도 도 요 이라도 큼 큼은",
+    "만": "이 은 을 의 으로 으로는 으로도 도 이라도 큼은",
     "뿐": "만 만아니라 아니라 이 이다 입니다 이에요 이고",
-    "밖에": "는 도 요",
-    "마저": "도 요",
-    "조차": "도 요",
-    "도": "요",
-    "라도": "요",
-    "이라도": "요",
-    "말고": "도 는 요",
+    "밖에": "는 도",
+    "마저": "도",
+    "조차": "도",
+    "말고": "도 는",
 }
 _AFTER_LIMIT = "이 가 을 를 이라도 라도"  # after 까지, 부터, 에서, 만큼, 보다
-_DEPENDENT = "때문 때문에 때문에도 때문인지 때문이다 때문이에요 때문입니다 덕분 덕분에 덕에 같은 같은데 같아요"
+_DEPENDENT = (
+    "때문 때문에 때문에도 때문인지 때문이다 때문이에요 때문입니다 덕분 덕분에 덕에 "
+    "같은 같은데 같아요"
+)
 _COPULA = (
-    "이다 이고 이고요 이며 이면 이라 이라고 이라고는 이라고요 이라는 이라서 이라면 이라니 이란 이라며 이냐 이냐고 "
-    "이니 이니까 이네 이네요 이에요 이예요 예요 에요 이요 요 이죠 이지 이지만 이지요 이던 이던데 이든가 이었다 "
-    "이었고 이었는데 이었던 이었음 이었어요 이었습니다 이였다 이야 이거든요 였다 였고 였는데 였던 였음 였어요 "
-    "였습니다 인 인데 인데요 인데도 인지 인지라 인가 인가요 인걸 인듯 인줄 일 일까 일까요 일지 일지도 입니다 "
-    "입니다만 입니까 임 임에도 라고 라고는 라고요 라는 라서 라니"
+    "이다 이고 이고요 이며 이면 이면서 이라 이라고 이라고는 이라고도 이라고요 이라는 이라서 이라면 "
+    "이라니 이란 이라며 이라던데 이냐 이냐고 이니 이니까 이니까요 이네 이네요 이에요 이예요 "
+    "예요 에요 "
+    "이요 요 이죠 이지 이지만 이지요 이던 이던데 이든가 이어서 이었다 이었고 이었는데 이었던 "
+    "이었음 "
+    "이었어요 이었습니다 이였다 이야 이거든요 여서 였다 였고 였는데 였던 였음 였어요 였습니다 "
+    "인 인데 인데요 인데도 인지 인지라 인가 인가요 인걸 인듯 인줄 일 일까 일까요 일지 일지도 "
+    "입니다 입니다만 입니까 임 임에도 라고 라고는 라고도 라고요 라는 라서 라니"
 )
 _VOWEL_ONLY = "나 다 라 라면 네 네요 죠 지만 지요 란 라며 며 니까 던데 든지 야 거든요"
 _CLOSED_ONLY = "아"
 
 
 def _endings() -> Iterator[tuple[str, str]]:
-    """Every chain of particles, with the names it may follow: "" any, "v" ending in a vowel, "c" not."""
-    chains = {
-        *_SIMPLE.split(),
-        *_PLACE.split(),
-        *_FOCUS.split(),
-        *_DEPENDENT.split(),
-        *_COPULA.split(),
-    }
+    """Every chain of particles, and the names it may follow: "" any, "v" in a vowel, "c" not."""
+    copula = _COPULA.split()
+    chains = {*_SIMPLE.split(), *_SHORT.split(), *_DEPENDENT.split(), *copula}
+    chains |= {*_PLACE.split(), *_FOCUS.split()}
     chains |= {place + after for place in _PLACE.split() for after in _AFTER_PLACE.split()}
     chains |= {head + after for head, tails in _AFTER_FOCUS.items() for after in tails.split()}
     for limit in ("까지", "부터", "에서", "만큼", "보다"):
         chains |= {limit + after for after in _AFTER_LIMIT.split()}
-    chains |= {chain + "요" for chain in chains if chain[-1] in "은는이도만서게테로지터다을를의럼"}
     for head in ("까지", "부터", "만", "뿐", "에서", "한테", "처럼", "에게"):
-        chains |= {head + copula for copula in _COPULA.split() if copula[0] in "이인일입임"}
-    chains -= {"이의", "과과", "로로", "이요요"}
+        chains |= {head + verb for verb in copula if verb[0] in "이인일입임"}
+    # Politeness after any of them (애플은요, 애플에서만요), where it does not spell a word (가요:
+    # pop song).
+    chains |= {
+        chain + "요" for chain in chains - {"가"} if chain[-1] in "은는이가도만서게테로지터다를을의"
+    }
     for chain in chains:
         yield chain, ""
     for chain in _VOWEL_ONLY.split():
@@ -237,32 +248,38 @@ class Term:
 
 
 def compile_terms(brand: Brand) -> tuple[Term, ...]:
-    """The usable names, hashtags and handles of a brand. Invalid terms (``validate_brand``) are left out."""
-    terms: list[Term] = []
-    for _, role, typed in _typed(brand):
-        if role is not Role.CONTEXT and _fault(role, typed) is None:
-            terms.append(_term(role, typed))
-    return tuple(dict.fromkeys(terms))
+    """The usable names, hashtags and handles of a brand, without those ``validate_brand`` "
+    "finds wrong."""
+    return _distinct(
+        _term(role, typed)
+        for _, role, typed in _typed(brand)
+        if role is not Role.CONTEXT and _fault(role, typed) is None
+    )
 
 
 def compile_context(typed: tuple[str, ...]) -> tuple[Term, ...]:
     """The usable terms among all-terms or none-terms."""
-    terms = [_term(Role.CONTEXT, word) for word in typed if _fault(Role.CONTEXT, word) is None]
-    return tuple(dict.fromkeys(terms))
+    return _distinct(
+        _term(Role.CONTEXT, word) for word in typed if _fault(Role.CONTEXT, word) is None
+    )
+
+
+def _distinct(terms: Iterable[Term]) -> tuple[Term, ...]:
+    first: dict[tuple[Role, str, str | None], Term] = {}
+    for term in terms:
+        first.setdefault((term.role, term.folded, term.cased), term)
+    return tuple(first.values())
 
 
 def _typed(brand: Brand) -> Iterator[tuple[str, Role, str]]:
-    """(field, role, word) for each word of a brand; a name typed with # or @ is a hashtag or handle."""
+    """(field, role, word) for each word of a brand; a name typed with # or @ is a hashtag or "
+    "handle."""
     names = [("name", brand.name)]
     names += [("aliases", word) for word in brand.aliases]
     names += [("any_terms", word) for word in brand.any_terms]
+    marks = {"#": Role.HASHTAG, "＃": Role.HASHTAG, "@": Role.HANDLE}
     for place, word in names:
-        mark = word.strip()[:1]
-        yield (
-            place,
-            {"#": Role.HASHTAG, "＃": Role.HASHTAG, "@": Role.HANDLE}.get(mark, Role.NAME),
-            word,
-        )
+        yield place, marks.get(word.strip()[:1], Role.NAME), word
     for word in brand.hashtags:
         yield "hashtags", Role.HASHTAG, word
     for word in brand.handles:
@@ -344,7 +361,7 @@ _FAULTS = {
         "Write it as one word, or add it as an alias.",
     ),
     "excludes-itself": (
-        "“{term}” is one of the brand's own words and would exclude every mention.",
+        "“{term}” is part of the brand's own words and would exclude what names it.",
         "Remove it from the words to exclude.",
     ),
     "too-many": (
@@ -372,27 +389,34 @@ def _fault(role: Role, typed: str) -> str | None:
 
 
 def validate_brand(brand: Brand) -> list[InvalidInput]:
-    """What is wrong with a brand's words, one InvalidTerm each, in the order of the form; empty when all is well."""
+    """What is wrong with a brand's words: one InvalidTerm each, in the order of the form.
+
+    Empty when all is well.
+    """
     found: list[InvalidInput] = []
-    own = {term.folded.replace(" ", "") for term in compile_terms(brand)}
-    count = 0
-    for place, role, typed in _typed(brand):
-        count += 1
+    terms = compile_terms(brand)
+    for count, (place, role, typed) in enumerate(_typed(brand), start=1):
         reason = _fault(role, typed)
         if reason is None and place == "none_terms":
-            folded = _term(role, typed).folded.replace(" ", "")
-            reason = "excludes-itself" if folded in own else None
+            word = _term(role, typed).folded
+            wanted = [term.folded for term in terms if term.role is Role.NAME]
+            wanted += [term.folded for term in compile_context(brand.all_terms)]
+            reason = "excludes-itself" if any(_within(word, name) for name in wanted) else None
         if reason is None and count == MAX_TERMS + 1:
             reason = "too-many"
         if reason:
             message, hint = _FAULTS[reason]
             term = _plain(role, typed)[:MAX_TERM]
-            found.append(
-                InvalidTerm(
-                    message.format(term=term), field=place, term=term, reason=reason, hint=hint
-                )
-            )
+            message = message.format(term=term)
+            found.append(InvalidTerm(message, field=place, term=term, reason=reason, hint=hint))
     return found
+
+
+def _within(word: str, name: str) -> bool:
+    """Whether a text with ``name`` has the none-term ``word`` too."""
+    if script(word[0]) is Script.HANGUL:
+        return word in name or word.replace(" ", "") in name.replace(" ", "")
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", name) is not None
 
 
 def terms_version(brand: Brand) -> str:
