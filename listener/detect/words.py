@@ -12,6 +12,9 @@ NOISE = re.compile(r"https?://\S+|www\.\S+|\S+@\S+\.\S+|@[\w.]+|&[a-z]+;")
 # Particles that hardly ever end a noun themselves are always taken off, the others only when the
 # rest is met in another form too: 배송이 -> 배송 beside 배송을, but 고양이 stays 고양이.
 CLEAR_PARTICLES = (
+    "이에요",
+    "입니다",
+    "이네요",
     "에서부터",
     "으로부터",
     "에서는",
