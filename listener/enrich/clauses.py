@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # Syllables that end in ㄴ: 빠른데, 좋은데, 왔는데, 인데 are contrasts; 그런데 opens a clause and 군데, 가운데 are nouns.
 _WITH_N: Final = "".join(chr(code) for code in range(0xAC04, 0xD7A4, 28))
 
-# Where a clause ends. Korean endings only count before a space: "배송되지만" ends one, "지만이가" does not.
+# Where a clause ends. Every alternative looks back at the one character that opens the match, so that the search can
+# skip to the next space or stop. Korean endings only count before a space or comma: "배송되지만" ends a clause,
+# "지만이가" does not; a stop needs a space behind it, unlike the dots of 3.5 and shop.com.
 _BOUNDARY: Final = re.compile(
     rf"""
-      \n+                                                   # a line
-    | [.!?。！？…]+(?=[\s"'”’)\]]|$)["'”’)\]]*              # a stop, not the dot in 3.5 or shop.com
-    | [?!]+                                                 # 빨라요!그런데
-    | (?<=[가-힣])(?:다|요|죠|음|함)(?=\s+(?:근데|그런데|하지만|그러나|그리고|반면|다만|대신))
-    | (?<=[가-힣])(?:지만|데도|으나|더니|면서도)(?:,|(?=\s))
-    | (?<![가-힣])(?:[가-힣]*(?<![그이저어])[{_WITH_N}](?<![근군운])데)(?:,|(?=\s))
-    | (?<=[가-힣](?:어요|아요|에요|예요|해요|네요|군요|세요|니다|었다|았다|했다|된다|한다))(?=\s)
-    | ,?\s+(?=(?:but|however|although|though|whereas|yet|while)\b)
-    | ;
+    [\s,;.!?。！？…](?:
+        (?<=\n)\n*
+      | (?<=;)
+      | (?<=[.!?。！？…])[.!?。！？…]*(?:(?<=[?!])|(?=[\s"'”’)\]]|$))["'”’)\]]*
+      | (?<=(?:지만|데도|으나|더니)[\s,])
+      | (?<=면서도[\s,])
+      | (?<=[{_WITH_N}]데[\s,])(?<![근군운]데[\s,])(?<![그이저]런데[\s,])(?<!어떤데[\s,])
+      | (?<=[가-힣](?:어요|아요|에요|예요|해요|네요|군요|세요|니다|었다|았다|했다|된다|한다)\s)
+      | (?<=[가-힣][다요죠음함]\s)\s*(?=근데|그런데|하지만|그러나|그리고|반면|다만|대신)
+      | (?<=[\s,])\s*(?=(?:but|however|although|though|whereas|yet|while)\b)
+    )
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(NamedTuple):
     """One clause: [start, end) in characters of the text it was split from."""
 
     start: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 _HANGUL: Final = re.compile("[ㄱ-ㆎ가-힣]")
 _TOKEN: Final = re.compile(r"\s+\.\.\s+|\s+|\([^()]*\)\??|[\^$*]|[^\s()^$*|?]+|.")
@@ -26,6 +26,13 @@ class BadPattern(ValueError):
     """A pattern cannot be read; the message says why."""
 
 
+class _Part(NamedTuple):
+    """Words of which one must occur in what a pattern finds; ``leads`` says that it begins with that word."""
+
+    words: tuple[str, ...]
+    leads: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Pattern:
     """A compiled pattern. At least one of ``anchors`` stands in every text that ``regex`` finds something in."""
@@ -34,6 +41,7 @@ class Pattern:
     regex: re.Pattern[str]
     anchors: tuple[str, ...]
     plain: bool  # the pattern is its only anchor: finding the anchor is finding the pattern
+    leads: bool  # the pattern begins with its anchor: it can only be found where the anchor is
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -46,14 +54,16 @@ def compile_pattern(source: str) -> Pattern:
     if not korean and text[0] not in "^":
         body = _START_EN + body
     # The part whose shortest alternative is longest is the rarest in texts.
-    anchors = max(parts, key=lambda words: min(len(w) for w in words), default=())
-    if not anchors:
+    part = max(parts, key=lambda part: min(len(w) for w in part.words), default=None)
+    if part is None:
         raise BadPattern("it needs a word that is not optional")
+    anchors = tuple(dict.fromkeys(part.words))
     return Pattern(
         source=source,
         regex=re.compile(body),
-        anchors=tuple(dict.fromkeys(anchors)),
+        anchors=anchors,
         plain=korean and anchors == (text,),
+        leads=part.leads,
     )
 
 
@@ -68,59 +78,66 @@ def alternation(sources: tuple[str, ...]) -> str:
     return f"(?:{'|'.join(bodies)})"
 
 
-def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[tuple[str, ...]]]:
+def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Part]]:
     """The regular expression, and for each part that must occur the words of which one must.
 
     ``last`` says that the pattern ends where the text ends, so that an English word there gets its endings.
     """
-    tokens = _TOKEN.findall(text)
+    pieces = _TOKEN.findall(text)
     out: list[str] = []
-    parts: list[tuple[str, ...]] = []
-    for index, token in enumerate(tokens):
-        after = tokens[index + 1] if index + 1 < len(tokens) else ""
+    parts: list[_Part] = []
+    first = 1 if pieces[0] == "^" else 0
+    for index, piece in enumerate(pieces):
+        after = pieces[index + 1] if index + 1 < len(pieces) else ""
         ends = last if after == "" else after.isspace() or after.strip() == ".."
-        if token.strip() == "..":
+        if piece.strip() == "..":
             out.append(_GAP_KO if korean else _GAP_EN)
-        elif token.isspace():
+        elif piece.isspace():
             out.append(r"\s*" if korean else r"[\s\-]+")
-        elif token == "^":
+        elif piece == "^":
             if index:
                 raise BadPattern("'^' stands at the beginning only")
             out.append(_START_KO if korean else _START_EN)
-        elif token == "$":
+        elif piece == "$":
             out.append(_END_KO if korean else _END_EN)
-        elif token == "*":
+        elif piece == "*":
             out.append("" if korean else "[a-z]*")
-        elif token[0] == "(" and len(token) > 1:
-            bodies, words = _group(token, korean=korean, ends=ends)
-            out.append(bodies)
-            if words:
-                parts.append(words)
-        elif token in "()|?":
+        elif piece[0] == "(" and len(piece) > 1:
+            body, part = _group(piece, korean=korean, ends=ends)
+            out.append(body)
+            if part is not None:
+                parts.append(_Part(part.words, part.leads and index == first))
+        elif piece in "()|?":
             raise BadPattern(
-                f"'{token}' has no partner; groups are written (one|two) and not nested"
+                f"'{piece}' has no partner; groups are written (one|two) and not nested"
             )
         elif korean or after in {"*", "$"} or not ends:
-            out.append(re.escape(token))
-            parts.append((token,))
+            out.append(re.escape(piece))
+            parts.append(_Part((piece,), index == first))
         else:
-            out.append(_inflected(token))
-            parts.append((_stem(token),))
+            out.append(_inflected(piece))
+            parts.append(_Part((_stem(piece),), index == first))
     return "".join(out), parts
 
 
-def _group(token: str, *, korean: bool, ends: bool) -> tuple[str, tuple[str, ...]]:
-    optional = token.endswith("?")
-    bodies, words = [], []
-    for choice in token.rstrip("?")[1:-1].split("|"):
+def _group(piece: str, *, korean: bool, ends: bool) -> tuple[str, _Part | None]:
+    """The regular expression of a group, and its words unless it is optional or has a choice without any."""
+    optional = piece.endswith("?")
+    bodies: list[str] = []
+    chosen: list[_Part] = []
+    for choice in piece.rstrip("?")[1:-1].split("|"):
         if not choice.strip():
             raise BadPattern("a group has an empty choice; write (one|two)? for an optional one")
         body, parts = _translate(choice, korean=korean, last=ends)
         bodies.append(body)
-        words.append(max((w for part in parts for w in part), key=len, default=""))
-    return f"(?:{'|'.join(bodies)}){'?' if optional else ''}", () if optional or not all(
-        words
-    ) else tuple(words)
+        if parts:
+            chosen.append(max(parts, key=lambda part: len(part.words[0])))
+    body = f"(?:{'|'.join(bodies)})"
+    if optional:
+        return f"{body}?", None
+    if len(chosen) < len(bodies):
+        return body, None
+    return body, _Part(tuple(part.words[0] for part in chosen), all(part.leads for part in chosen))
 
 
 def _stem(word: str) -> str:

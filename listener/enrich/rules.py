@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
@@ -35,8 +35,7 @@ _FILLERS_EN: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A pattern found: [start, end) in characters. ``role`` is "topic", "things", "failures" or "with"."""
 
     role: str
@@ -45,8 +44,7 @@ class Hit:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(NamedTuple):
     role: str  # "topic" | "things" | "failures" | "with" | "except"
     topic: str
     pattern: Pattern
@@ -87,17 +85,17 @@ class Rules:
         exceptions: list[Hit] = []
         tried: set[int] = set()
         for anchor, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
-            for rule in self._by_anchor[anchor]:
-                if rule.pattern.plain:
-                    target = exceptions if rule.role == "except" else hits
-                    target.append(Hit(rule.role, rule.topic, start, end))
-                elif id(rule) not in tried:
-                    tried.add(id(rule))
-                    target = exceptions if rule.role == "except" else hits
-                    target.extend(
-                        Hit(rule.role, rule.topic, m.start(), m.end())
-                        for m in rule.pattern.regex.finditer(text)
-                    )
+            for role, topic, pattern in self._by_anchor[anchor]:
+                target = exceptions if role == "except" else hits
+                if pattern.plain:
+                    target.append(Hit(role, topic, start, end))
+                elif pattern.leads:
+                    if found := pattern.regex.match(text, start):
+                        target.append(Hit(role, topic, start, found.end()))
+                elif id(pattern) not in tried:
+                    tried.add(id(pattern))
+                    for found in pattern.regex.finditer(text):
+                        target.append(Hit(role, topic, found.start(), found.end()))
         if not exceptions:
             return hits
         return [hit for hit in hits if not any(_hides(e, hit) for e in exceptions)]

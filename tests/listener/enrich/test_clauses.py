@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from listener.enrich.clauses import split, toward
@@ -36,7 +38,7 @@ def test_clauses_cover_the_text_in_order() -> None:
     clauses = split(text)
     assert clauses[0].start == 0
     assert clauses[-1].end == len(text)
-    assert all(a.end <= b.start for a, b in zip(clauses, clauses[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(clauses))
 
 
 def at(text: str, word: str) -> list[tuple[int, int]]:

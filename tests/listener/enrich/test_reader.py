@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from listener.enrich.reader import Reader
+from listener.enrich.rules import load_rules
+from listener.enrich.sentiment.vader import Vader
+from listener.types import Label, Match, MatchOrigin, Mention, Sentiment, Span
+
+Build = Callable[..., Mention]
+
+
+class Recorder:
+    """A sentiment model that remembers what it was asked and finds everything negative."""
+
+    name = "recorder"
+    version = "1"
+    languages = frozenset({"ko"})
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+
+    def score(self, texts: Sequence[str]) -> list[Sentiment]:
+        self.batches.append(list(texts))
+        return [
+            Sentiment(score=-0.9, label=Label.NEGATIVE, confidence=0.9, model=self.name, version="1")
+            for _ in texts
+        ]
+
+
+def by_term(brand: int, mention: Mention, term: str) -> Match:
+    in_title = mention.title is not None and term in mention.title
+    field, place = ("title", mention.title or "") if in_title else ("text", mention.text)
+    start = place.index(term)
+    return Match(
+        brand_id=brand,
+        origin=MatchOrigin.TERM,
+        spans=(Span(field, start, start + len(term), term),),
+    )
+
+
+def test_reads_whole_mentions_in_order(reader: Reader, a_mention: Build) -> None:
+    mentions = [
+        a_mention("배송이 너무 늦고 상담원은 불친절해요. 최악입니다"),
+        a_mention("I love it, fast delivery and great quality!"),
+        a_mention("最高でした"),
+        a_mention(""),
+    ]
+    korean, english, japanese, empty = (r.reading for r in reader.read(mentions, [[]] * 4))
+    assert (korean.language, korean.complaint, korean.topics) == ("ko", True, ("delivery", "service"))
+    assert korean.sentiment is not None
+    assert korean.sentiment.label is Label.NEGATIVE
+    assert (english.language, english.complaint) == ("en", False)
+    assert english.sentiment is not None
+    assert english.sentiment.label is Label.POSITIVE
+    assert english.sentiment.model == "vader"
+    # Not scored is not neutral.
+    assert (japanese.language, japanese.sentiment, japanese.complaint) == ("ja", None, None)
+    assert (empty.language, empty.sentiment, empty.complaint) == ("und", None, None)
+
+
+def test_more_than_a_chunk_comes_back_in_order(reader: Reader, a_mention: Build) -> None:
+    mentions = [a_mention(f"배송 {n}", external_id=str(n)) for n in range(1200)]
+    found = reader.read(mentions, [[]] * 1200)
+    assert [r.mention.external_id for r in found] == [str(n) for n in range(1200)]
+
+
+def test_the_title_counts(reader: Reader, a_mention: Build) -> None:
+    (read,) = reader.read([a_mention("어제 샀습니다.", title="환불 거부당했어요")], [[]])
+    assert read.reading.complaint is True
+    assert read.reading.topics == ("refund",)
+
+
+def test_a_single_brand_gets_the_whole_reading_without_scoring_twice(a_mention: Build) -> None:
+    model = Recorder()
+    mention = a_mention("애플 배송이 늦어요. 그래도 좋아요.")
+    match = by_term(1, mention, "애플")
+    watched = Match(brand_id=1, origin=MatchOrigin.WATCH)
+    (read,) = Reader(load_rules(), [model]).read([mention], [[match, watched]])
+    assert model.batches == [[mention.text]]
+    assert read.matches[0].reading is read.reading
+    assert read.matches[1].reading is read.reading
+    assert [m.match for m in read.matches] == [match, watched]
+
+
+def test_several_brands_are_read_from_their_own_clauses(reader: Reader, a_mention: Build) -> None:
+    mention = a_mention("볼트는 배송이 빨라서 정말 좋은데 애크미는 결제 오류가 나서 최악이에요")
+    (read,) = reader.read([mention], [[by_term(1, mention, "볼트"), by_term(2, mention, "애크미")]])
+    bolt, acme = (m.reading for m in read.matches)
+    assert (bolt.complaint, bolt.topics) == (False, ("delivery",))
+    assert acme.complaint is True
+    assert "delivery" not in acme.topics
+    assert bolt.sentiment is not None
+    assert acme.sentiment is not None
+    assert bolt.sentiment.score > acme.sentiment.score
+    assert read.reading.topics[:1] == ("delivery",)
+
+
+def test_spans_in_title_and_text_point_to_the_right_clauses(reader: Reader, a_mention: Build) -> None:
+    mention = a_mention("Bolt lost my parcel.", title="Acme is wonderful")
+    matches = [by_term(1, mention, "Acme"), by_term(2, mention, "Bolt")]
+    (read,) = reader.read([mention], [matches])
+    acme, bolt = (m.reading for m in read.matches)
+    assert (acme.complaint, bolt.complaint) == (False, True)
+
+
+def test_a_rating_counts_for_the_brand_on_whose_page_it_was_given(
+    reader: Reader, a_mention: Build
+) -> None:
+    mention = a_mention("볼트가 낫네요", rating=1.0, rating_min=1.0, rating_max=5.0)
+    watched = Match(brand_id=1, origin=MatchOrigin.WATCH)
+    (read,) = reader.read([mention], [[watched, by_term(2, mention, "볼트")]])
+    assert read.reading.complaint is True
+    assert [m.reading.complaint for m in read.matches] == [True, False]
+
+
+def test_a_rating_alone_is_enough(reader: Reader, a_mention: Build) -> None:
+    low = a_mention("", rating=0, rating_min=0, rating_max=10)
+    high = a_mention("とても良い", rating=9, rating_min=0, rating_max=10)
+    assert [r.reading.complaint for r in reader.read([low, high], [[], []])] == [True, False]
+
+
+def test_the_brands_own_voice_is_no_complaint(reader: Reader, a_mention: Build) -> None:
+    mention = a_mention("결제 오류로 불편을 드려 죄송합니다", is_own=True)
+    assert reader.read([mention], [[]])[0].reading.complaint is False
+
+
+def test_matches_must_be_parallel(reader: Reader, a_mention: Build) -> None:
+    with pytest.raises(ValueError, match="1 mentions but matches for 0"):
+        reader.read([a_mention("a")], [])
+
+
+def test_the_generation_names_models_and_rules(tmp_path: Path) -> None:
+    first = Reader.default().versions
+    assert first.models["en"][0] == "vader"
+    assert first.models["ko"][0] == "ko-ngram"
+    assert Reader.default().versions.key == first.key
+    file = tmp_path / "rules.toml"
+    file.write_text('[topics.delivery]\nko = ["배송"]\n', "utf-8")
+    assert Reader.default(file).versions.key != first.key
+    assert Reader(load_rules(), [Vader()]).versions.key != first.key
+    assert replace(first, rules_version="x").key != first.key
