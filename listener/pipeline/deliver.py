@@ -31,10 +31,10 @@ from listener.alert.channels import (
 )
 from listener.errors import ListenerError
 from listener.net.guard import Guard
-from listener.pipeline.killpoints import reach
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import channels, outbox, spikes
+from listener.store.killpoints import reach
 from listener.store.tables import AlertRow, BrandRow, ChannelRow, MentionRow
 from listener.store.work import Database
 

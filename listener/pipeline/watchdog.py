@@ -28,9 +28,9 @@ from listener.detect.series import (
 )
 from listener.detect.spike import VERSION, Detector
 from listener.pipeline.causes import explain_spike
-from listener.pipeline.killpoints import reach
 from listener.settings import Settings
 from listener.store import brands, coverage, outbox, spikes
+from listener.store.killpoints import reach
 from listener.store.tables import AlertRow, BucketRow, DetectorRow, SpikeRow, WatchRow
 from listener.store.work import Database
 from listener.types import Brand, Bucket, Coverage

@@ -1,0 +1,1 @@
+"""Spiders for platforms and formats that many sites share."""
