@@ -31,6 +31,9 @@ def upgrade(database: Database) -> None:
     database was made by a newer Listener, StorageError if it cannot be written.
     """
     try:
+        with database.reader.connect() as connection:
+            if current(connection) == head():
+                return  # as nearly always, and without waiting for a writer
         with database.engine.begin() as connection:  # SQLite: BEGIN IMMEDIATE, which is the lock
             if not database.is_sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

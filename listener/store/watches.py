@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, case, func, or_, select, update
+from sqlalchemy import Select, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.errors import ClaimLost, InvalidInput, NotFound
 from listener.store import brands, coverage, gaps, runs
+from listener.store.base import UtcDateTime
 from listener.store.tables import BrandRow, ConnectionRow, MentionRow, MentionWatchRow, WatchRow
 from listener.types import Claim, Connection, GapReason, MatchMode, Outcome, State, Watch
 
@@ -265,7 +266,8 @@ def advance(
     }
     if last_item_at is not None:
         is_older = or_(WatchRow.last_item_at.is_(None), WatchRow.last_item_at < last_item_at)
-        values["last_item_at"] = case((is_older, last_item_at), else_=WatchRow.last_item_at)
+        told = literal(last_item_at, UtcDateTime)
+        values["last_item_at"] = case((is_older, told), else_=WatchRow.last_item_at)
     session.execute(update(WatchRow).where(WatchRow.id == claim.watch_id).values(**values))
 
 

@@ -66,18 +66,31 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Session]:
-        """A session for reading only: a consistent snapshot, rolled back at the end."""
-        with Session(self.reader, expire_on_commit=False) as session:
-            if not self.is_sqlite:
-                session.execute(text("SET TRANSACTION READ ONLY"))
-            yield session
-            session.rollback()
+        """A session for reading only; on SQLite a consistent snapshot. Rows outlive the block.
+
+        Raises StorageError when the database does not answer.
+        """
+        try:
+            with Session(self.reader, expire_on_commit=False) as session:
+                if not self.is_sqlite:
+                    session.execute(text("SET TRANSACTION READ ONLY"))
+                yield session
+        except OperationalError as error:
+            raise storage_error(error) from error
 
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
         if self.reader is not self.engine:
             self.reader.dispose()
+
+
+def is_deadlock(error: StorageError) -> bool:
+    """Whether PostgreSQL chose this transaction to end a circle of waiting: trying again helps."""
+    cause = error.__cause__
+    return isinstance(cause, OperationalError) and (
+        getattr(cause.orig, "sqlstate", None) in ("40P01", "40001")
+    )
 
 
 def storage_error(error: OperationalError) -> StorageError:

@@ -1,0 +1,356 @@
+"""The one write path: what a collector yields becomes stored, matched and read mentions.
+
+Cleaning, matching and reading happen before any lock; then one transaction takes the mentions, the
+marks of stale buckets, the cursor, and last the changes, or nothing of it all. Running the same
+batch again changes nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from listener.errors import InvalidInput, StorageError
+from listener.match.matcher import Matcher
+from listener.pipeline.event_time import event_times
+from listener.settings import Settings
+from listener.store import brands, buckets, changes, gaps, generations, mentions, runs, watches
+from listener.store.base import from_us, to_us
+from listener.store.generations import Versions
+from listener.store.killpoints import reach
+from listener.store.mentions import Context, Identity, Incoming, Known, Stale, Stored, identity_of
+from listener.store.work import Database, is_deadlock
+from listener.text import to_mention
+from listener.types import (
+    Batch,
+    Brand,
+    Claim,
+    Match,
+    MatchMode,
+    MatchOrigin,
+    Mention,
+    Precision,
+    RawItem,
+    ReadMention,
+    Watch,
+)
+
+log = logging.getLogger(__name__)
+
+_TRIES = 5
+_MAX_KEY_BYTES = 2_000  # of namespace and id together; PostgreSQL indexes at most 2,704 bytes
+
+
+class Reading(Protocol):
+    """What makes readings of mentions (``enrich.reader.Reader``)."""
+
+    @property
+    def versions(self) -> Versions:
+        """Models and rules in use."""
+        ...
+
+    def read(
+        self, mentions: Sequence[Mention], matches: Sequence[Sequence[Match]]
+    ) -> list[ReadMention]:
+        """Read each mention whole and toward each brand it matches."""
+        ...
+
+
+class Pseudonyms(Protocol):
+    """What names authors toward the outside (``security.Secrets``)."""
+
+    def pseudonym(self, source: str, namespace: str, native_id: str) -> str:
+        """The same for the same author, and not reversible."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where items come from. ``brand``: all of them belong to it, whatever they say."""
+
+    source: str
+    brand: Brand | None = None
+    covered_to: datetime | None = None  # the watch had seen everything up to then
+    watch_id: int | None = None
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """An item that cannot be stored: its place in the batch, and why."""
+
+    at: int
+    why: InvalidInput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What became of a batch. ``seen`` were known and unchanged."""
+
+    items: int = 0
+    new: int = 0
+    edited: int = 0
+    seen: int = 0
+    deleted: int = 0
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Ingest:
+    """The write path of an install. May be shared by threads."""
+
+    def __init__(
+        self, database: Database, reader: Reading, settings: Settings, secrets: Pseudonyms
+    ) -> None:
+        self.database = database
+        self._reader = reader
+        self._secrets = secrets
+        self._zone = ZoneInfo(settings.timezone)
+        self._unmatched = timedelta(days=settings.unmatched_days)
+        self._matcher: tuple[object, Matcher] = ((), Matcher(()))  # compiled for these versions
+
+    def batch(
+        self,
+        batch: Batch,
+        watch: Watch,
+        claim: Claim,
+        *,
+        covered_to: datetime | None,
+        now: datetime,
+        lease: timedelta | None = None,
+    ) -> Report:
+        """Store a batch and where its watch stands, or neither.
+
+        ``lease`` renews the claim. Raises ClaimLost, StorageError; an item that cannot be used is
+        counted and left out.
+        """
+        origin = Origin(
+            source=watch.source,
+            brand=watch.brand if watch.match is MatchMode.ALL else None,
+            covered_to=covered_to,
+            watch_id=watch.id,
+            run_id=claim.run_id,
+        )
+
+        def before(session: Session) -> None:
+            watches.check_claim(session, claim, now=now, lease=lease)
+
+        def after(session: Session, report: Report) -> None:
+            gaps.record(session, watch.id, claim.run_id, batch.gaps, now=now)
+            watches.advance(session, claim, batch.state, last_item_at=_latest(batch.items, now=now))
+            runs.count(
+                session,
+                claim.run_id,
+                requests=batch.requests,
+                items=report.items,
+                new=report.new,
+                edited=report.edited,
+                rejected=len(report.rejected),
+                notices=[*batch.notices, *(str(r.why) for r in report.rejected)],
+            )
+
+        return self._store(batch.items, origin, before=before, after=after, now=now)
+
+    def items(self, items: Sequence[RawItem], origin: Origin, *, now: datetime) -> Report:
+        """Store items that no watch brought. Raises StorageError."""
+        return self._store(items, origin, before=lambda _: None, after=lambda _, __: None, now=now)
+
+    def read(self, cleaned: Sequence[Mention], watch: Watch) -> list[ReadMention]:
+        """Match and read mentions as the watch's, without storing anything."""
+        origin = Origin(
+            source=watch.source, brand=watch.brand if watch.match is MatchMode.ALL else None
+        )
+        with self.database.read() as session:
+            matcher = self._current_matcher(session)
+        matches = [self._match(matcher, mention, origin, None) for mention in cleaned]
+        return self._reader.read(cleaned, matches)
+
+    def _store(
+        self,
+        items: Sequence[RawItem],
+        origin: Origin,
+        *,
+        before: _Before,
+        after: _After,
+        now: datetime,
+    ) -> Report:
+        cleaned, rejected = clean(items, origin.source, now)
+        reach("ingest.cleaned")
+        for _ in range(_TRIES):
+            incoming = self._read(cleaned, origin, now)
+            reach("ingest.read")
+            try:
+                with self.database.write() as work:
+                    before(work.session)
+                    reach("ingest.begun")
+                    stored = self._upsert(work.session, incoming, origin, now)
+                    buckets.mark_dirty(work.session, stored.marks)
+                    reach("ingest.marked")
+                    report = Report(
+                        items=len(items),
+                        new=stored.new,
+                        edited=stored.edited,
+                        seen=stored.seen,
+                        deleted=stored.deleted,
+                        rejected=rejected,
+                    )
+                    after(work.session, report)
+                    reach("ingest.advanced")
+                    changes.record(work.session, stored.happenings, now=now)
+                    reach("ingest.recorded")
+                    work.commit()
+                reach("ingest.committed")
+                return report
+            except (Stale, IntegrityError) as error:
+                log.info("a batch is read again: %s", type(error).__name__)
+            except StorageError as error:
+                if not is_deadlock(error):
+                    raise
+                log.info("a batch is read again: deadlock")
+        raise StorageError("Other writers kept changing the same mentions.", hint="Try again.")
+
+    def _upsert(
+        self, session: Session, incoming: Sequence[Incoming], origin: Origin, now: datetime
+    ) -> Stored:
+        context = Context(
+            generation_ids=generations.to_write(session, self._reader.versions, now=now),
+            now=now,
+            expires_at=now + self._unmatched,
+            pseudonym=self._secrets.pseudonym,
+            watch_id=origin.watch_id,
+            run_id=origin.run_id,
+        )
+        return mentions.upsert(session, incoming, context)
+
+    def _read(self, cleaned: Sequence[Mention], origin: Origin, now: datetime) -> list[Incoming]:
+        """Match and read what the store does not have like this already."""
+        with self.database.read() as session:
+            matcher = self._current_matcher(session)
+            known = mentions.known(session, [identity_of(m) for m in cleaned])
+        timed = self._timed(cleaned, known, origin, now)
+        matches = [
+            () if m.deleted else self._match(matcher, m, origin, known.get(identity_of(m)))
+            for m in timed
+        ]
+        wanted = [at for at, m in enumerate(timed) if _is_news(m, matches[at], known)]
+        readings = self._reader.read([timed[at] for at in wanted], [matches[at] for at in wanted])
+        read = dict(zip(wanted, readings, strict=True))
+        return [Incoming(m, known.get(identity_of(m)), read.get(at)) for at, m in enumerate(timed)]
+
+    def _current_matcher(self, session: Session) -> Matcher:
+        versions = brands.versions(session)
+        if versions != self._matcher[0]:
+            self._matcher = (versions, Matcher(brands.listing(session)))
+        return self._matcher[1]
+
+    def _match(
+        self, matcher: Matcher, mention: Mention, origin: Origin, known: Known | None
+    ) -> tuple[Match, ...]:
+        """By terms to any brand; besides to those on whose own watches it was found, now or
+        before.
+        """
+        by_terms = matcher.match(mention)
+        before = known.matches if known else {}
+        owners = {brand_id for brand_id, why in before.items() if why == MatchOrigin.WATCH}
+        if origin.brand is not None:
+            owners.add(origin.brand.id)
+        if not owners:
+            return by_terms
+        spans = {match.brand_id: match.spans for match in by_terms}
+        by_watch = (
+            Match(brand_id=brand_id, origin=MatchOrigin.WATCH, spans=spans.get(brand_id, ()))
+            for brand_id in sorted(owners)
+        )
+        return (*by_watch, *(match for match in by_terms if match.brand_id not in owners))
+
+    def _timed(
+        self,
+        cleaned: Sequence[Mention],
+        known: dict[Identity, Known],
+        origin: Origin,
+        now: datetime,
+    ) -> list[Mention]:
+        """The mentions with their ``event_at``: that of a known one stays, unless its date
+        moved.
+        """
+        timed = list(cleaned)
+        open_: list[int] = []
+        for at, mention in enumerate(cleaned):
+            had = known.get(identity_of(mention))
+            if had is not None and not _was_moved(mention, had):
+                timed[at] = replace(mention, event_at=from_us(had.event_us))
+            elif mention.event_at is None:
+                open_.append(at)
+        times = event_times(
+            [cleaned[at] for at in open_], covered_to=origin.covered_to, now=now, zone=self._zone
+        )
+        for at, moment in zip(open_, times, strict=True):
+            timed[at] = replace(cleaned[at], event_at=moment)
+        return timed
+
+
+class _Before(Protocol):
+    def __call__(self, session: Session, /) -> None: ...
+
+
+class _After(Protocol):
+    def __call__(self, session: Session, report: Report, /) -> None: ...
+
+
+def clean(
+    items: Iterable[RawItem], source: str, now: datetime
+) -> tuple[list[Mention], tuple[Rejected, ...]]:
+    """Mentions of raw items, and those items that cannot be used. Of one identity the last
+    counts.
+    """
+    cleaned: dict[Identity, Mention] = {}
+    rejected: list[Rejected] = []
+    for at, item in enumerate(items):
+        try:
+            mention = to_mention(item, source, now)
+            _check_key(mention)
+        except InvalidInput as error:
+            rejected.append(Rejected(at, error))
+        else:
+            cleaned[identity_of(mention)] = mention
+    return list(cleaned.values()), tuple(rejected)
+
+
+def _check_key(mention: Mention) -> None:
+    if len(mention.external_id) + len(mention.namespace) > _MAX_KEY_BYTES // 4:
+        key = mention.namespace + mention.external_id
+        if len(key.encode()) > _MAX_KEY_BYTES:
+            raise InvalidInput("The item's id is too long.", field="external_id")
+
+
+def _is_news(mention: Mention, matches: Sequence[Match], known: dict[Identity, Known]) -> bool:
+    if mention.deleted:
+        return False
+    had = known.get(identity_of(mention))
+    return (
+        had is None
+        or had.content_hash != mention.content_hash
+        or any(match.brand_id not in had.matches for match in matches)
+    )
+
+
+def _was_moved(mention: Mention, known: Known) -> bool:
+    """Whether an edit brought another date. Only the content makes an edit."""
+    return (
+        mention.content_hash != known.content_hash
+        and mention.published_precision is not Precision.NONE
+        and mention.published_at is not None
+        and to_us(mention.published_at) != known.published_us
+    )
+
+
+def _latest(items: Iterable[RawItem], *, now: datetime) -> datetime | None:
+    """When the latest item was published, as far as that is told."""
+    dates = [item.published_at for item in items if item.published_at and not item.deleted]
+    return min(max((d for d in dates if d.tzinfo), default=now), now) if dates else None

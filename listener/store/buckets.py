@@ -1,0 +1,233 @@
+"""Buckets: counts of a brand over time. Ingest marks them as stale; the rollup counts them anew.
+
+They are never incremented: edits, late items and replays would make such counts drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from sqlalchemy import (
+    BigInteger,
+    and_,
+    column,
+    delete,
+    func,
+    select,
+    tuple_,
+    type_coerce,
+    values,
+)
+from sqlalchemy.orm import Session
+
+from listener.store import generations
+from listener.store.base import from_us, to_us
+from listener.store.killpoints import reach
+from listener.store.tables import (
+    BucketRow,
+    DirtyRow,
+    MatchRow,
+    MentionRow,
+    ReadingRow,
+)
+from listener.store.upsert import Bulk
+
+STEP = timedelta(minutes=5)
+STEP_S = int(STEP.total_seconds())
+_STEP_US = STEP_S * 1_000_000
+
+Mark = tuple[int, int]  # brand id, start of the bucket in microseconds
+
+_DIRTY = Bulk(
+    DirtyRow,
+    ("brand_id", "at", "version"),
+    conflict="(brand_id, at) DO UPDATE SET version = dirty.version + 1",
+)
+_BUCKETS = Bulk(
+    BucketRow,
+    (
+        *("brand_id", "dimension", "step_s", "at"),
+        *("count", "authors", "stories", "score_sum", "scored"),
+    ),
+)
+
+
+class Counted(NamedTuple):
+    """A mention as one brand's bucket counts it; the reading is the one toward that brand."""
+
+    brand_id: int
+    event_us: int
+    mention_id: int
+    author_id: int | None
+    content_hash: str
+    source: str
+    is_own: bool
+    rating: float | None
+    rating_min: float | None
+    rating_max: float | None
+    label: str | None
+    score: float | None
+    complaint: bool | None
+    topics: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """What a bucket holds of one dimension."""
+
+    count: int
+    authors: int
+    stories: int
+    score_sum: float
+    scored: int
+
+
+def start_of(at: datetime) -> datetime:
+    """The start of the bucket that holds the time."""
+    return from_us(start_us(to_us(at)))
+
+
+def start_us(at_us: int) -> int:
+    """The same in microseconds."""
+    return at_us - at_us % _STEP_US
+
+
+def mark_dirty(session: Session, marks: Collection[Mark]) -> None:
+    """Say that buckets are stale. A mark set while the rollup is at work survives it."""
+    # In one order everywhere, so that two writers never wait for each other.
+    _DIRTY.run(session, [(brand_id, at, 1) for brand_id, at in sorted(marks)])
+
+
+def mark_all(session: Session, brand_id: int) -> int:
+    """Mark every bucket in which the brand has or had mentions; gives how many."""
+    times = session.scalars(select(MatchRow.event_at).where(MatchRow.brand_id == brand_id))
+    marks = {(brand_id, start_us(to_us(at))) for at in times}
+    old = select(BucketRow.at).where(BucketRow.brand_id == brand_id, BucketRow.step_s == STEP_S)
+    marks |= {(brand_id, to_us(at)) for at in session.scalars(old.distinct())}
+    mark_dirty(session, marks)
+    return len(marks)
+
+
+def take_dirty(session: Session, limit: int) -> list[Mark]:
+    """Take marks off; count these buckets in the same transaction.
+
+    A mark that ingest sets meanwhile waits for this transaction and is there again after it.
+    """
+    chosen = (
+        select(DirtyRow.brand_id, DirtyRow.at)
+        .order_by(DirtyRow.brand_id, DirtyRow.at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    taken = session.execute(
+        delete(DirtyRow)
+        .where(tuple_(DirtyRow.brand_id, DirtyRow.at).in_(chosen))
+        .returning(DirtyRow.brand_id, type_coerce(DirtyRow.at, BigInteger))
+    )
+    return sorted((brand_id, at) for brand_id, at in taken)
+
+
+def dirty(session: Session) -> int:
+    """How many buckets are stale."""
+    return session.scalar(select(func.count()).select_from(DirtyRow)) or 0
+
+
+def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
+    """The mentions in these buckets, each with the reading in force toward the brand."""
+    mark = (
+        values(column("brand_id", BigInteger), column("at", BigInteger), name="mark")
+        .data(list(marks))
+        .cte("mark")
+    )
+    event_us = type_coerce(MatchRow.event_at, BigInteger)
+    query = (
+        select(
+            MatchRow.brand_id,
+            event_us,
+            MatchRow.mention_id,
+            MentionRow.author_id,
+            MentionRow.content_hash,
+            MentionRow.source,
+            MentionRow.is_own,
+            MentionRow.rating,
+            MentionRow.rating_min,
+            MentionRow.rating_max,
+            ReadingRow.label,
+            ReadingRow.score,
+            ReadingRow.complaint,
+            ReadingRow.topics,
+        )
+        .select_from(mark)
+        .join(
+            MatchRow,
+            and_(
+                MatchRow.brand_id == mark.c.brand_id,
+                event_us >= mark.c.at,
+                event_us < mark.c.at + _STEP_US,
+            ),
+        )
+        .join(MentionRow, MentionRow.id == MatchRow.mention_id)
+        .outerjoin(
+            ReadingRow,
+            and_(
+                ReadingRow.mention_id == MatchRow.mention_id,
+                ReadingRow.brand_id == MatchRow.brand_id,
+                ReadingRow.generation_id == (generations.active_id(session) or 0),
+            ),
+        )
+    )
+    return [Counted._make(row) for row in session.execute(query)]
+
+
+def replace(
+    session: Session, marks: Sequence[Mark], counted: Mapping[tuple[Mark, str], Numbers]
+) -> None:
+    """Put the new numbers, by (mark, dimension), in place of all that these buckets held."""
+    session.execute(
+        delete(BucketRow).where(
+            BucketRow.step_s == STEP_S,
+            tuple_(BucketRow.brand_id, type_coerce(BucketRow.at, BigInteger)).in_(list(marks)),
+        )
+    )
+    reach("rollup.deleted")
+    _BUCKETS.run(
+        session,
+        [
+            (brand_id, dimension, STEP_S, at, n.count, n.authors, n.stories, n.score_sum, n.scored)
+            for ((brand_id, at), dimension), n in counted.items()
+        ],
+    )
+
+
+def series(
+    session: Session,
+    brand_id: int,
+    dimensions: Sequence[str],
+    since: datetime,
+    until: datetime,
+) -> dict[str, dict[datetime, Numbers]]:
+    """The buckets of [since, until) that hold anything, by dimension and start."""
+    found: dict[str, dict[datetime, Numbers]] = {dimension: {} for dimension in dimensions}
+    rows = session.execute(
+        select(
+            BucketRow.dimension,
+            BucketRow.at,
+            BucketRow.count,
+            BucketRow.authors,
+            BucketRow.stories,
+            BucketRow.score_sum,
+            BucketRow.scored,
+        ).where(
+            BucketRow.brand_id == brand_id,
+            BucketRow.dimension.in_(dimensions),
+            BucketRow.step_s == STEP_S,
+            BucketRow.at >= since,
+            BucketRow.at < until,
+        )
+    )
+    for dimension, at, count, authors, stories, score_sum, scored in rows:
+        found[dimension][at] = Numbers(count, authors, stories, score_sum, scored)
+    return found

@@ -1,0 +1,675 @@
+"""Mentions: stored once each by identity, edited by content hash, removed whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    bindparam,
+    delete,
+    func,
+    literal,
+    select,
+    tuple_,
+    type_coerce,
+    update,
+)
+from sqlalchemy.orm import Session
+
+from listener.store import changes, generations, search
+from listener.store.base import UtcDateTime, to_us
+from listener.store.buckets import Mark, start_us
+from listener.store.changes import Facets, Happening
+from listener.store.killpoints import reach
+from listener.store.tables import (
+    AuthorRow,
+    EngagementRow,
+    MatchRow,
+    MentionRow,
+    MentionWatchRow,
+    ReadingRow,
+    RevisionRow,
+)
+from listener.store.upsert import Bulk, allocate, chunks, insert_rows, insert_update, table_of
+from listener.types import (
+    ChangeKind,
+    Engagement,
+    Mention,
+    RawAuthor,
+    Reading,
+    ReadMention,
+)
+
+Identity = tuple[str, str, str]  # source, namespace, external id
+Pseudonym = Callable[[str, str, str], str]  # of (source, namespace, native id)
+
+_AUTHORS = Bulk(
+    AuthorRow,
+    (
+        *("id", "source", "namespace", "native_id"),
+        *("handle", "name", "followers", "url", "pseudonym"),
+    ),
+    conflict="DO NOTHING",
+)
+_MENTIONS = Bulk(
+    MentionRow,
+    (
+        *("id", "source", "namespace", "external_id", "kind", "url", "author_id", "title", "text"),
+        *("content_hash", "language", "published_at", "published_precision", "event_at"),
+        *("event_clamped", "seen_at", "rating", "rating_min", "rating_max", "parent_id"),
+        *("thread_id", "is_own", "solicited", "derived", "product", "product_version", "place"),
+        *("touchpoint", "country", "media", "raw", "expires_at"),
+    ),
+    conflict="DO NOTHING",
+)
+_MENTION_WATCHES = Bulk(
+    MentionWatchRow, ("mention_id", "watch_id", "run_id"), conflict="DO NOTHING"
+)
+_MATCHES = Bulk(MatchRow, ("mention_id", "brand_id", "origin", "spans", "event_at"))
+_READINGS = Bulk(
+    ReadingRow,
+    (
+        *("mention_id", "brand_id", "generation_id", "language"),
+        *("score", "label", "confidence", "complaint", "topics"),
+    ),
+)
+
+
+class Stale(Exception):
+    """Another writer changed a mention between reading it and storing it: read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A mention as the store has it."""
+
+    id: int
+    content_hash: str
+    event_us: int
+    published_us: int | None
+    matches: Mapping[int, str]  # brand id -> origin
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A mention on its way into the store, and how the store knew it when it was read.
+
+    ``mention.event_at`` is set. ``read`` None says that nothing of it is new.
+    """
+
+    mention: Mention
+    known: Known | None
+    read: ReadMention | None
+
+
+@dataclass(slots=True)
+class Stored:
+    """What an upsert did, and what has to follow in the same transaction."""
+
+    new: int = 0
+    edited: int = 0
+    seen: int = 0
+    deleted: int = 0
+    marks: set[Mark] = field(default_factory=set)
+    happenings: list[Happening] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What all mentions of a batch share."""
+
+    generation_ids: Sequence[int]
+    now: datetime
+    expires_at: datetime  # of those that match no brand
+    pseudonym: Pseudonym
+    watch_id: int | None = None
+    run_id: int | None = None
+
+
+def identity_of(mention: Mention) -> Identity:
+    """What makes a mention the same mention."""
+    return mention.source, mention.namespace, mention.external_id
+
+
+def known(session: Session, identities: Iterable[Identity]) -> dict[Identity, Known]:
+    """Those that the store has, with the brands they match."""
+    ids: dict[Identity, tuple[int, str, int, int | None]] = {}
+    for (source, namespace), group in groupby(sorted(identities), key=lambda one: one[:2]):
+        for some in chunks([one[2] for one in group]):
+            rows = session.execute(
+                select(
+                    MentionRow.external_id,
+                    MentionRow.id,
+                    MentionRow.content_hash,
+                    type_coerce(MentionRow.event_at, BigInteger),
+                    type_coerce(MentionRow.published_at, BigInteger),
+                ).where(
+                    MentionRow.source == source,
+                    MentionRow.namespace == namespace,
+                    MentionRow.external_id.in_(some),
+                )
+            )
+            for external_id, *rest in rows:
+                ids[(source, namespace, external_id)] = tuple(rest)  # type: ignore[assignment]
+    matches: dict[int, dict[int, str]] = {row[0]: {} for row in ids.values()}
+    for some_ids in chunks(list(matches)):
+        for mention_id, brand_id, origin in session.execute(
+            select(MatchRow.mention_id, MatchRow.brand_id, MatchRow.origin).where(
+                MatchRow.mention_id.in_(some_ids)
+            )
+        ):
+            matches[mention_id][brand_id] = origin
+    return {identity: Known(*row, matches[row[0]]) for identity, row in ids.items()}
+
+
+def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> Stored:
+    """Store mentions, each identity at most once among ``incoming``: new, edited, seen or deleted.
+
+    Follow up with ``buckets.mark_dirty(stored.marks)`` and, last of all,
+    ``changes.record(stored.happenings)``. Raises Stale when the store is not as ``incoming`` knew
+    it; nothing may be committed then.
+    """
+    touched = [i for i in incoming if i.known and (i.read or i.mention.deleted)]
+    _lock(session, [i.known.id for i in touched if i.known])
+    current = known(session, [identity_of(i.mention) for i in incoming])
+    if any(current.get(identity_of(i.mention)) != i.known for i in incoming):
+        raise Stale
+
+    stored = Stored()
+    was = facets_of(session, [i.known.id for i in touched if i.known])
+    authors = _authors(session, incoming, context)
+    reach("ingest.authors")
+    new = _insert(session, incoming, authors, context, stored)
+    reach("ingest.inserted")
+    _edit(session, touched, authors, was, context, stored)
+    reach("ingest.edited")
+    remove(session, [i.known.id for i in touched if i.known and i.mention.deleted])
+    _note_deleted(touched, was, stored)
+    reach("ingest.deleted")
+
+    seen = [(i, i.known.id) for i in incoming if i.known and not i.mention.deleted]
+    stored.seen = len(seen) - stored.edited
+    _note_watch(session, [id_ for _, id_ in [*new, *seen]], context)
+    _engagement(session, [(i.mention, id_) for i, id_ in [*new, *seen]], context)
+    reach("ingest.engagement")
+    return stored
+
+
+def remove(session: Session, mention_ids: Sequence[int]) -> None:
+    """Take mentions away with every text, reading and count of theirs.
+
+    Tombstones are the caller's.
+    """
+    if not mention_ids:
+        return
+    search.remove(session, mention_ids)
+    for some in chunks(mention_ids):
+        session.execute(delete(ReadingRow).where(ReadingRow.mention_id.in_(some)))
+        session.execute(delete(MentionRow).where(MentionRow.id.in_(some)))  # the rest follows
+
+
+def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]:
+    """The facets (see changes.facets) of those mentions that match a brand, as they stand now."""
+    found: dict[int, Facets] = {}
+    if not mention_ids:
+        return found
+    generation = generations.active_id(session) or 0
+    for some in chunks(mention_ids):
+        brands: dict[int, list[int]] = {}
+        for mention_id, brand_id in session.execute(
+            select(MatchRow.mention_id, MatchRow.brand_id).where(MatchRow.mention_id.in_(some))
+        ):
+            brands.setdefault(mention_id, []).append(brand_id)
+        rows = session.execute(
+            select(
+                MentionRow.id,
+                MentionRow.source,
+                MentionRow.kind,
+                MentionRow.rating,
+                MentionRow.language,
+                ReadingRow.label,
+                ReadingRow.complaint,
+                ReadingRow.topics,
+            )
+            .outerjoin(
+                ReadingRow,
+                (ReadingRow.mention_id == MentionRow.id)
+                & (ReadingRow.brand_id == 0)
+                & (ReadingRow.generation_id == generation),
+            )
+            .where(MentionRow.id.in_(list(brands)))
+        )
+        for row in rows:
+            found[row.id] = changes.facets(
+                brands=brands[row.id],
+                language=row.language,
+                label=row.label,
+                complaint=row.complaint,
+                topics=row.topics or (),
+                source=row.source,
+                kind=row.kind,
+                rating=row.rating,
+            )
+    return found
+
+
+# --- new
+# ---------------------------------------------------------------------------------------------
+
+
+def _insert(
+    session: Session,
+    incoming: Sequence[Incoming],
+    authors: Mapping[tuple[str, str], int],
+    context: Context,
+    stored: Stored,
+) -> list[tuple[Incoming, int]]:
+    # In one order everywhere, so that two writers of the same mentions never wait for each other.
+    fresh = sorted(
+        (i for i in incoming if i.known is None and i.read is not None),
+        key=lambda i: (i.mention.source, i.mention.namespace, i.mention.external_id),
+    )
+    # The ids rise in the order in which the source gave the items, as the feed's numbers do.
+    ids = dict(
+        zip(
+            [identity_of(i.mention) for i in incoming if i.known is None and i.read is not None],
+            allocate(session, MentionRow, len(fresh)),
+            strict=True,
+        )
+    )
+    new = [(i, ids[identity_of(i.mention)]) for i in fresh]
+    seen_us, expires_us = to_us(context.now), to_us(context.expires_at)
+    rows = [_mention_row(i, id_, authors, seen_us, expires_us) for i, id_ in new]
+    if _MENTIONS.run(session, rows) != len(rows):
+        raise Stale  # another writer was first with one of them
+    reach("ingest.mentions")
+    new.sort(key=lambda pair: pair[1])
+    _write_matches(session, new, stored)
+    reach("ingest.matches")
+    _write_readings(session, new, context)
+    reach("ingest.readings")
+    search.put(session, [(id_, i.mention.title, i.mention.text) for i, id_ in new])
+    reach("ingest.search")
+    stored.new = len(new)
+    stored.happenings += [
+        Happening(id_, ChangeKind.CREATED) for i, id_ in new if i.read and i.read.matches
+    ]
+    return new
+
+
+def _mention_row(
+    incoming: Incoming,
+    id_: int,
+    authors: Mapping[tuple[str, str], int],
+    seen_us: int,
+    expires_us: int,
+) -> tuple[Any, ...]:
+    m, read = incoming.mention, incoming.read
+    assert read is not None and m.event_at is not None  # noqa: S101, PT018 - what "new" means
+    return (
+        id_,
+        m.source,
+        m.namespace,
+        m.external_id,
+        m.kind.value,
+        m.url,
+        authors.get((m.namespace, _native_id(m.author))) if m.author else None,
+        m.title,
+        m.text,
+        m.content_hash,
+        read.reading.language,
+        None if m.published_at is None else to_us(m.published_at),
+        m.published_precision.value,
+        to_us(m.event_at),
+        m.event_clamped,
+        seen_us,
+        m.rating,
+        m.rating_min,
+        m.rating_max,
+        m.parent_id,
+        m.thread_id,
+        m.is_own,
+        m.solicited,
+        m.derived,
+        m.product,
+        m.product_version,
+        m.place,
+        m.touchpoint,
+        m.country,
+        orjson.dumps(m.media).decode() if m.media else None,
+        orjson.dumps(m.raw).decode() if m.raw else None,
+        None if read.matches else expires_us,
+    )
+
+
+def _write_matches(
+    session: Session, incoming: Sequence[tuple[Incoming, int]], stored: Stored
+) -> None:
+    rows = []
+    for i, id_ in incoming:
+        if i.read is None or not i.read.matches or i.mention.event_at is None:
+            continue
+        event_us = to_us(i.mention.event_at)
+        bucket = start_us(event_us)
+        for matched in i.read.matches:
+            match = matched.match
+            spans = [(s.field, s.start, s.end, s.term) for s in match.spans]
+            rows.append(
+                (
+                    id_,
+                    match.brand_id,
+                    match.origin.value,
+                    orjson.dumps(spans).decode() if spans else "[]",
+                    event_us,
+                )
+            )
+            stored.marks.add((match.brand_id, bucket))
+    _MATCHES.run(session, rows)
+
+
+def _write_readings(
+    session: Session, incoming: Sequence[tuple[Incoming, int]], context: Context
+) -> None:
+    rows = []
+    for i, id_ in incoming:
+        if i.read is None:
+            continue
+        whole = _reading(i.read.reading)
+        for generation_id in context.generation_ids:
+            rows.append((id_, 0, generation_id, *whole))
+            for matched in i.read.matches:
+                same = matched.reading is i.read.reading
+                values = whole if same else _reading(matched.reading)
+                rows.append((id_, matched.match.brand_id, generation_id, *values))
+    _READINGS.run(session, rows)
+
+
+def _reading(reading: Reading) -> tuple[Any, ...]:
+    sentiment = reading.sentiment
+    topics = orjson.dumps(reading.topics).decode() if reading.topics else "[]"
+    if sentiment is None:
+        return reading.language, None, None, None, reading.complaint, topics
+    return (
+        reading.language,
+        sentiment.score,
+        sentiment.label.value,
+        sentiment.confidence,
+        reading.complaint,
+        topics,
+    )
+
+
+# --- edited, or matched anew
+# ---------------------------------------------------------------------------
+
+
+def _edit(
+    session: Session,
+    touched: Sequence[Incoming],
+    authors: Mapping[tuple[str, str], int],
+    was: Mapping[int, Facets],
+    context: Context,
+    stored: Stored,
+) -> None:
+    rewritten = [(i, i.known) for i in touched if i.known and i.read and not i.mention.deleted]
+    if not rewritten:
+        return
+    edited = [(i, k) for i, k in rewritten if i.mention.content_hash != k.content_hash]
+    _keep_revisions(session, [k.id for _, k in edited], context.now)
+    for i, k in rewritten:
+        _update(session, i, k, authors, context)
+        bucket = start_us(k.event_us)
+        stored.marks.update((brand_id, bucket) for brand_id in k.matches)
+        matched = bool(i.read and i.read.matches)
+        changed = i.mention.content_hash != k.content_hash
+        kind = ChangeKind.EDITED if changed else ChangeKind.CORRECTED
+        stored.happenings.append(
+            Happening(k.id, kind if matched else ChangeKind.LEFT, was.get(k.id))
+        )
+    reach("ingest.updated")
+    ids = [k.id for _, k in rewritten]
+    for some in chunks(ids):
+        session.execute(delete(MatchRow).where(MatchRow.mention_id.in_(some)))
+        session.execute(delete(ReadingRow).where(ReadingRow.mention_id.in_(some)))
+    pairs = [(i, k.id) for i, k in rewritten]
+    _write_matches(session, pairs, stored)
+    _write_readings(session, pairs, context)
+    search.remove(session, [k.id for _, k in edited])
+    search.put(session, [(k.id, i.mention.title, i.mention.text) for i, k in edited])
+    stored.edited = len(edited)
+
+
+def _keep_revisions(session: Session, ids: Sequence[int], now: datetime) -> None:
+    for some in chunks(ids):
+        rows = session.execute(
+            select(
+                MentionRow.id.label("mention_id"),
+                MentionRow.content_hash,
+                MentionRow.title,
+                MentionRow.text,
+                MentionRow.rating,
+            ).where(MentionRow.id.in_(some))
+        )
+        insert_rows(session, RevisionRow, [{**row, "replaced_at": now} for row in rows.mappings()])
+
+
+def _update(
+    session: Session,
+    incoming: Incoming,
+    known: Known,
+    authors: Mapping[tuple[str, str], int],
+    context: Context,
+) -> None:
+    m, read = incoming.mention, incoming.read
+    assert read is not None  # noqa: S101 - only such are handed over
+    values: dict[str, Any] = {
+        "language": read.reading.language,
+        "expires_at": None
+        if read.matches
+        else func.coalesce(MentionRow.expires_at, literal(context.expires_at, UtcDateTime)),
+    }
+    if m.content_hash != known.content_hash:
+        values |= {
+            "kind": m.kind.value,
+            "url": m.url,
+            "title": m.title,
+            "text": m.text,
+            "content_hash": m.content_hash,
+            "published_at": m.published_at,
+            "published_precision": m.published_precision.value,
+            "event_at": m.event_at,
+            "event_clamped": m.event_clamped,
+            "edited_at": context.now,
+            "rating": m.rating,
+            "rating_min": m.rating_min,
+            "rating_max": m.rating_max,
+            "parent_id": m.parent_id,
+            "thread_id": m.thread_id,
+            "is_own": m.is_own,
+            "solicited": m.solicited,
+            "product": m.product,
+            "product_version": m.product_version,
+            "place": m.place,
+            "touchpoint": m.touchpoint,
+            "country": m.country,
+            "media": list(m.media) or None,
+            "raw": dict(m.raw) if m.raw else None,
+        }
+        if m.author:
+            values["author_id"] = authors.get((m.namespace, _native_id(m.author)))
+    session.execute(update(table_of(MentionRow)).where(MentionRow.id == known.id).values(values))
+
+
+def _note_deleted(touched: Sequence[Incoming], was: Mapping[int, Facets], stored: Stored) -> None:
+    for i in touched:
+        if i.known and i.mention.deleted:
+            bucket = start_us(i.known.event_us)
+            stored.marks.update((brand_id, bucket) for brand_id in i.known.matches)
+            stored.happenings.append(Happening(i.known.id, ChangeKind.DELETED, was.get(i.known.id)))
+            stored.deleted += 1
+
+
+# --- around a mention
+# ----------------------------------------------------------------------------------
+
+
+def _lock(session: Session, ids: Sequence[int]) -> None:
+    for some in chunks(sorted(ids)):
+        session.execute(
+            select(MentionRow.id)
+            .where(MentionRow.id.in_(some))
+            .order_by(MentionRow.id)
+            .with_for_update()
+        ).all()
+
+
+def _native_id(author: RawAuthor | None) -> str:
+    """The id of an author; the handle where the source has none, and the name where it has
+    neither.
+    """
+    if author is None:
+        return ""
+    return author.native_id or author.handle or (f"name:{author.name}" if author.name else "")
+
+
+def _authors(
+    session: Session, incoming: Sequence[Incoming], context: Context
+) -> dict[tuple[str, str], int]:
+    """Store who wrote what is new or edited; gives ids by (namespace, native id)."""
+    told: dict[tuple[str, str, str], RawAuthor] = {}
+    for i in incoming:
+        m = i.mention
+        if i.read is not None and m.author is not None and (native_id := _native_id(m.author)):
+            told[(m.source, m.namespace, native_id)] = m.author
+    rows = _author_rows(session, told)
+    missing = sorted(key for key in told if key not in rows)
+    if missing:
+        ids = allocate(session, AuthorRow, len(missing))
+        inserted = _AUTHORS.run(
+            session,
+            [
+                (
+                    id_,
+                    *key,
+                    told[key].handle,
+                    told[key].name,
+                    told[key].followers,
+                    told[key].url,
+                    context.pseudonym(*key),
+                )
+                for id_, key in zip(ids, missing, strict=True)
+            ],
+        )
+        if inserted == len(missing):
+            rows |= {key: (id_, told[key]) for id_, key in zip(ids, missing, strict=True)}
+        else:  # another writer was first
+            rows = _author_rows(session, told)
+    _update_authors(session, told, rows)
+    return {
+        (namespace, native_id): rows[key][0] for key in told for _, namespace, native_id in [key]
+    }
+
+
+def _author_rows(
+    session: Session, keys: Iterable[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[int, RawAuthor]]:
+    rows: dict[tuple[str, str, str], tuple[int, RawAuthor]] = {}
+    for (source, namespace), group in groupby(sorted(keys), key=lambda key: key[:2]):
+        for some in chunks([key[2] for key in group]):
+            for id_, native_id, handle, name, followers, url in session.execute(
+                select(
+                    AuthorRow.id,
+                    AuthorRow.native_id,
+                    AuthorRow.handle,
+                    AuthorRow.name,
+                    AuthorRow.followers,
+                    AuthorRow.url,
+                ).where(
+                    AuthorRow.source == source,
+                    AuthorRow.namespace == namespace,
+                    AuthorRow.native_id.in_(some),
+                )
+            ):
+                rows[(source, namespace, native_id)] = (
+                    id_,
+                    RawAuthor(handle=handle, name=name, followers=followers, url=url),
+                )
+    return rows
+
+
+def _update_authors(
+    session: Session,
+    told: Mapping[tuple[str, str, str], RawAuthor],
+    rows: Mapping[tuple[str, str, str], tuple[int, RawAuthor]],
+) -> None:
+    """Take over names and follower counts as last told; what the source left out stays."""
+    changed: list[dict[str, Any]] = []
+    for key, new in told.items():
+        id_, old = rows[key]
+        handle, name = new.handle or old.handle, new.name or old.name
+        followers = old.followers if new.followers is None else new.followers
+        url = new.url or old.url
+        if (handle, name, followers, url) != (old.handle, old.name, old.followers, old.url):
+            changed.append(
+                {"b_id": id_, "handle": handle, "name": name, "followers": followers, "url": url}
+            )
+    if changed:
+        session.connection().execute(
+            update(table_of(AuthorRow))
+            .where(AuthorRow.id == bindparam("b_id"))
+            .values({name: bindparam(name) for name in ("handle", "name", "followers", "url")}),
+            sorted(changed, key=lambda row: row["b_id"]),
+        )
+
+
+def _note_watch(session: Session, mention_ids: Sequence[int], context: Context) -> None:
+    if context.watch_id is not None:
+        _MENTION_WATCHES.run(
+            session, [(id_, context.watch_id, context.run_id) for id_ in sorted(mention_ids)]
+        )
+
+
+def _engagement(
+    session: Session, mentions: Sequence[tuple[Mention, int]], context: Context
+) -> None:
+    """Write counts down where they differ from the last ones."""
+    told = {id_: m.engagement for m, id_ in mentions if m.engagement is not None}
+    last: dict[int, Engagement] = {}
+    for some in chunks(list(told)):
+        latest = (
+            select(EngagementRow.mention_id, func.max(EngagementRow.at))
+            .where(EngagementRow.mention_id.in_(some))
+            .group_by(EngagementRow.mention_id)
+        )
+        for row in session.scalars(
+            select(EngagementRow).where(
+                tuple_(EngagementRow.mention_id, EngagementRow.at).in_(latest)
+            )
+        ):
+            last[row.mention_id] = Engagement(
+                likes=row.likes, replies=row.replies, shares=row.shares, views=row.views
+            )
+    insert_update(
+        session,
+        EngagementRow,
+        [
+            {
+                "mention_id": id_,
+                "at": context.now,
+                "likes": counts.likes,
+                "replies": counts.replies,
+                "shares": counts.shares,
+                "views": counts.views,
+            }
+            for id_, counts in sorted(told.items(), key=lambda pair: pair[0])
+            if last.get(id_) != counts
+        ],
+        key=["mention_id", "at"],
+        update=["likes", "replies", "shares", "views"],
+    )
