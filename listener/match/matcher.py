@@ -43,7 +43,7 @@ class _Owner(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A pattern with what may stand beside it; ``context`` numbers an all- or none-term, or is -1."""
+    """A pattern and what may stand beside it; ``context`` numbers an all- or none-term, else -1."""
 
     role: Role
     first: Script
