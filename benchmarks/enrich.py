@@ -9,6 +9,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from listener.enrich.language import LanguageDetector
@@ -116,8 +117,9 @@ def main() -> None:
     measure("floor: bare n-gram model, Korean", len(korean), lambda: models[0].score(korean))
     measure("language, all", len(texts), lambda: detector.detect_batch(texts))
     measure("rules, all", len(texts), lambda: [rules.find(fold(t)) for t in texts])
-    measure("Reader.read, Korean", len(korean), lambda: reader.read(mentions[1::2], matches[1::2]))
-    measure("Reader.read, English", len(english), lambda: reader.read(mentions[0::2], matches[0::2]))
+    for name, half in (("Korean", slice(1, None, 2)), ("English", slice(0, None, 2))):
+        pair = mentions[half], matches[half]
+        measure(f"Reader.read, {name}", len(pair[0]), partial(reader.read, *pair))
     measure("Reader.read, all", len(texts), lambda: reader.read(mentions, matches))
 
 

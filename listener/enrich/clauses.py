@@ -1,4 +1,4 @@
-"""Splits a text into sentences and clauses with their offsets, and tells which of them speak of which brand."""
+"""Splits a text into clauses with their offsets, and tells which of them speak of which brand."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
-# Syllables that end in ㄴ: 빠른데, 좋은데, 왔는데, 인데 are contrasts; 그런데 opens a clause and 군데, 가운데 are nouns.
+# Syllables that end in ㄴ: 빠른데, 좋은데, 왔는데, 인데 are contrasts; 그런데 opens a clause and
+# 군데, 가운데 are nouns.
 _WITH_N: Final = "".join(chr(code) for code in range(0xAC04, 0xD7A4, 28))
 
-# Where a clause ends. Every alternative looks back at the one character that opens the match, so that the search can
-# skip to the next space or stop. Korean endings only count before a space or comma: "배송되지만" ends a clause,
-# "지만이가" does not; a stop needs a space behind it, unlike the dots of 3.5 and shop.com.
+# Where a clause ends. Every alternative looks back at the one character that opens the match, so
+# that the search can skip to the next space or stop. Korean endings only count before a space or
+# comma: "배송되지만" ends a clause, "지만이가" does not; a stop needs a space behind it, unlike the
+# dots of 3.5 and shop.com.
 _BOUNDARY: Final = re.compile(
     rf"""
     [\s,;.!?。！？…](?:
@@ -51,11 +53,12 @@ def split(text: str) -> list[Clause]:
 
 
 def toward(text: str, positions: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, str]:
-    """What a text says of each brand: the clauses that name it, and those that follow until another is named.
+    """What a text says of each brand: the clauses that name it and the next until another is named.
 
-    ``positions`` holds the spans of each brand in characters of ``text``. What stands before the first name, and a
-    clause that names several, is said of all of them. A brand without spans gets the clauses in which no other is
-    named, and those before and after that were not taken; where nothing is left, it gets the whole text.
+    ``positions`` holds the spans of each brand in characters of ``text``. What stands before the
+    first name, and a clause that names several, is said of all of them. A brand without spans gets
+    the clauses in which no other is named, and those before and after that were not taken; where
+    nothing is left, it gets the whole text.
     """
     clauses = split(text)
     said: dict[int, list[Clause]] = {brand: [] for brand in positions}

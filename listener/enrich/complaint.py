@@ -9,8 +9,8 @@ from listener.enrich.clauses import Clause, split
 from listener.enrich.rules import Hit, Rules
 from listener.types import Label, Sentiment
 
-# The lower two fifths of a scale, as the share of the way from its worst to its best: 2 of 1..5 is 0.25,
-# 4 of 0..10 is 0.4.
+# The lower two fifths of a scale, as the share of the way from its worst to its best: 2 of 1..5 is
+# 0.25, 4 of 0..10 is 0.4.
 _LOW: Final = 0.4
 _MIDDLE: Final = 0.5
 
@@ -20,7 +20,7 @@ _DEFAULT_MAX: Final = 5.0
 
 
 def rating_share(rating: float | None, low: float | None, high: float | None) -> float | None:
-    """Where a rating stands on its scale, 0..1; None without a rating or where it does not fit its scale.
+    """Where a rating stands on its scale, 0..1; None without one or where it does not fit it.
 
     A missing end of the scale is 1 or 5; a rating that does not fit that is not judged.
     """
@@ -44,8 +44,9 @@ def is_complaint(
 ) -> bool | None:
     """Judge a mention, or what it says of one brand.
 
-    ``share`` is the rating's place on its scale (see rating_share), ``text`` the folded text the hits are from, or
-    None where the rules do not speak its language. None where neither rating nor rules can tell.
+    ``share`` is the rating's place on its scale (see rating_share), ``text`` the folded text the
+    hits are from, or None where the rules do not speak its language. None where neither rating nor
+    rules can tell.
     """
     if own:
         return False

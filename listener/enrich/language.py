@@ -1,4 +1,4 @@
-"""Tells the language of a text: by script first, then by words, and by statistics only where that is not enough."""
+"""Tells the language of a text: by script, then by words, by statistics only where these fail."""
 
 from __future__ import annotations
 
@@ -48,10 +48,11 @@ _CYRILLIC_MARKS: Final = (
 )
 _ARABIC_MARKS: Final = (("ur", re.compile("[ٹڈڑںے]")), ("fa", re.compile("[پچژگ]")))
 
-# What identification by statistics may answer: the languages people post in on the sources we read. All 140 of
-# the model make nonsense of short texts ("ok" is Breton).
+# What identification by statistics may answer: the languages people post in on the sources we read.
+# All 140 of the model make nonsense of short texts ("ok" is Breton).
 _PLAUSIBLE: Final = (
-    "en", "es", "pt", "fr", "de", "it", "nl", "id", "vi", "tr", "pl", "sv", "da", "no", "fi", "cs", "ro", "hu", "tl",
+    "en", "es", "pt", "fr", "de", "it", "nl", "id", "vi", "tr", "pl", "sv", "da", "no", "fi", "cs",
+    "ro", "hu", "tl",
 )  # fmt: skip
 # Below this the model guesses. Up to three words it needs to be surer.
 _SURE: Final = 0.4
@@ -60,54 +61,56 @@ _SURE_SHORT: Final = 0.6
 # Words that, among the plausible languages, are English or at least say nothing against it.
 _ENGLISH: Final = frozenset(
     """
-    the and this that these those with without from they their there them you your yours we our ours it its it's
-    i'm i've i'd i'll he she his her what when where which who why how because would could should can't cannot
-    don't doesn't didn't won't wasn't isn't aren't couldn't haven't hasn't been being have has had having does did
-    was were are not very too really just only even still ever never always again already yet than then into onto
-    about after before over under between through during while until since my mine any some every each other
-    another much many more most less least all none both few own same such of to for by or if as at be do is
-    good great best better bad worse worst nice love loved loves like liked hate hated awful terrible horrible
-    excellent amazing awesome perfect poor broken broke slow fast quick late early cheap expensive worth waste
-    money price refund refunds order ordered orders delivery delivered deliver shipping shipped arrived arrive
-    package parcel courier customer support service quality product products item items works work worked working
-    stopped stop keeps keep crash crashes crashed crashing bug bugs buggy update updated updates login logged
-    account phone screen battery website site app apps download downloaded install installed payment paid pay
-    card charged charge charges cancel cancelled canceled subscription return returned returns replace replaced
-    replacement wrong missing damaged late waiting wait waited days weeks months hours minutes day week month hour
-    buy bought buying purchase purchased use used using useful useless easy easily hard difficult help helpful
-    helped thanks thank please sorry happy unhappy disappointed disappointing disappointment recommend
-    recommended highly highly everyone everything nothing something anything anyone nobody people friendly rude
-    staff store shop again today yesterday tomorrow now soon first last second time times year years ago
-    got get gets getting go goes going went gone come came make makes made making take took give gave given
-    want wanted need needed needs know knew think thought say said says tell told see saw seen look looks looking
-    feel feels felt try tried trying find found seems works' still cool fine okay ok wow lol omg yes yeah nope
-    fun funny beautiful cute ugly new old big small little high low long short same different problem problems
-    issue issues error errors fix fixed complaint complain scam fraud fake ripoff avoid beware stay away
-    response respond responded reply replied contact contacted call called email emailed answer answered
-    size fits fit colour color material smell taste tastes food clean dirty cold hot noisy quiet
+    the and this that these those with without from they their there them you your yours we our ours
+    it its it's i'm i've i'd i'll he she his her what when where which who why how because would
+    could should can't cannot don't doesn't didn't won't wasn't isn't aren't couldn't haven't hasn't
+    been being have has had having does did was were are not very too really just only even still
+    ever never always again already yet than then into onto about after before over under between
+    through during while until since my mine any some every each other another much many more most
+    less least all none both few own same such of to for by or if as at be do is good great best
+    better bad worse worst nice love loved loves like liked hate hated awful terrible horrible
+    excellent amazing awesome perfect poor broken broke slow fast quick late early cheap expensive
+    worth waste money price refund refunds order ordered orders delivery delivered deliver shipping
+    shipped arrived arrive package parcel courier customer support service quality product products
+    item items works work worked working stopped stop keeps keep crash crashes crashed crashing bug
+    bugs buggy update updated updates login logged account phone screen battery website site app
+    apps download downloaded install installed payment paid pay card charged charge charges cancel
+    cancelled canceled subscription return returned returns replace replaced replacement wrong
+    missing damaged late waiting wait waited days weeks months hours minutes day week month hour buy
+    bought buying purchase purchased use used using useful useless easy easily hard difficult help
+    helpful helped thanks thank please sorry happy unhappy disappointed disappointing disappointment
+    recommend recommended highly highly everyone everything nothing something anything anyone nobody
+    people friendly rude staff store shop again today yesterday tomorrow now soon first last second
+    time times year years ago got get gets getting go goes going went gone come came make makes made
+    making take took give gave given want wanted need needed needs know knew think thought say said
+    says tell told see saw seen look looks looking feel feels felt try tried trying find found seems
+    works' still cool fine okay ok wow lol omg yes yeah nope fun funny beautiful cute ugly new old
+    big small little high low long short same different problem problems issue issues error errors
+    fix fixed complaint complain scam fraud fake ripoff avoid beware stay away response respond
+    responded reply replied contact contacted call called email emailed answer answered size fits
+    fit colour color material smell taste tastes food clean dirty cold hot noisy quiet
     """.split()
 )
-# English words that German, French, Spanish or Italian use or spell alike: on their own they prove nothing.
+# English words that German, French, Spanish or Italian use or spell alike: on their own they prove
+# nothing.
 _SHARED: Final = frozenset(
     """
-    app apps service support website site screen update login download email online shop store price product
-    terrible horrible excellent fun cool problem error bug fan super account team card by was do has as me so on in
-    to for all fast first new old big small low long short time made come gold stop order help wow lol omg ok okay
+    app apps service support website site screen update login download email online shop store price
+    product terrible horrible excellent fun cool problem error bug fan super account team card by
+    was do has as me so on in to for all fast first new old big small low long short time made come
+    gold stop order help wow lol omg ok okay
     """.split()
 )
 # Frequent words of its neighbours, none of them English.
 _FOREIGN: Final = frozenset(
     """
-    der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber auch wie noch nur bei
-    le la les des est et un une pas je il elle nous vous que qui pour dans sur avec tout bien mais très trop
-    el los las es y muy por para con del lo se como pero está más mi su al
-    o os um uma não muito com em na da que é mais meu minha
-    di che non per molto sono della questo questa è ho
-    het een niet van ik dat op te zijn voor maar ook naar
-    yang dan ini itu tidak saya untuk dengan ada sudah bagus nya
-    bir ve bu çok için ama değil daha
-    nie jest się na że jak ale bardzo
-    och är det inte jag att som på en av til og ikke jeg på ei
+    der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber auch
+    wie noch nur bei le la les des est et un une pas je il elle nous vous que qui pour dans sur avec
+    tout bien mais très trop el los las es y muy por para con del lo se como pero está más mi su al
+    o os um uma não muito com em na da que é mais meu minha di che non per molto sono della questo
+    questa è ho het een niet van ik dat op te zijn voor maar ook naar yang dan ini itu tidak saya
+    untuk dengan ada sudah bagus nya bir ve bu çok için ama değil daha nie jest się na że jak ale
+    bardzo och är det inte jag att som på en av til og ikke jeg på ei
     """.split()
 )
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -116,7 +119,7 @@ _MAYBE_NOT_WORDS: Final = re.compile(r"[@#]|://|www\.")
 
 
 class LanguageDetector:
-    """Detects languages. Tables and the statistical model are built on first use and kept by the object."""
+    """Detects languages. Tables and statistical model are built on first use."""
 
     def detect(self, text: str) -> str:
         """ISO 639-1 code, or "und" where it cannot be told."""
@@ -160,8 +163,8 @@ class LanguageDetector:
             return self._latin(text) if latin else UNKNOWN
         # A syllable or an ideograph says about as much as three letters.
         other = max(hangul * 3, (kana + han) * 3, rest)
-        # Product names and slang put Latin into any text, so the other script wins unless the Latin part is clearly
-        # English and longer ("I love 김치 so much").
+        # Product names and slang put Latin into any text, so the other script wins unless the Latin
+        # part is clearly English and longer ("I love 김치 so much").
         if latin > other and _is_english(text, share=0.3):
             return "en"
         if hangul * 3 >= other:

@@ -1,4 +1,4 @@
-"""The little pattern language of the rules file: a pattern becomes a regular expression and its anchor words."""
+"""The pattern language of the rules file: a pattern becomes an expression and its anchors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class BadPattern(ValueError):
 
 
 class _Part(NamedTuple):
-    """Words of which one must occur in what a pattern finds; ``leads`` says that it begins with that word."""
+    """Words of which one occurs in what a pattern finds; ``leads``: it begins with that word."""
 
     words: tuple[str, ...]
     leads: bool
@@ -35,7 +35,7 @@ class _Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A compiled pattern. At least one of ``anchors`` stands in every text that ``regex`` finds something in."""
+    """A compiled pattern. One of ``anchors`` at least stands in every text that ``regex`` finds."""
 
     source: str
     regex: re.Pattern[str]
@@ -68,7 +68,7 @@ def compile_pattern(source: str) -> Pattern:
 
 
 def alternation(sources: tuple[str, ...]) -> str:
-    """The patterns as one group of a larger regular expression; never matching if there are none."""
+    """The patterns as one group of a larger expression; it matches nothing if there are none."""
     if not sources:
         return "(?!)"
     bodies = []
@@ -81,7 +81,8 @@ def alternation(sources: tuple[str, ...]) -> str:
 def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Part]]:
     """The regular expression, and for each part that must occur the words of which one must.
 
-    ``last`` says that the pattern ends where the text ends, so that an English word there gets its endings.
+    ``last`` says that the pattern ends where the text ends, so that an English word there gets its
+    endings.
     """
     pieces = _TOKEN.findall(text)
     out: list[str] = []
@@ -121,7 +122,7 @@ def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Part]
 
 
 def _group(piece: str, *, korean: bool, ends: bool) -> tuple[str, _Part | None]:
-    """The regular expression of a group, and its words unless it is optional or has a choice without any."""
+    """The expression of a group, and its words unless it is optional or a choice has none."""
     optional = piece.endswith("?")
     bodies: list[str] = []
     chosen: list[_Part] = []
@@ -150,7 +151,7 @@ def _stem(word: str) -> str:
 
 
 def _inflected(word: str) -> str:
-    """An English word with its regular endings: refunds, refunded, shipping, deliveries, customer's."""
+    """An English word with its regular endings: refunds, refunded, shipping, deliveries, shop's."""
     stem = re.escape(_stem(word))
     last = word[-1]
     if not last.isalpha() or len(word) < 3:

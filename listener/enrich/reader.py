@@ -1,4 +1,4 @@
-"""Reads mentions in batches: language, sentiment, complaint and topics, whole and toward each brand."""
+"""Reads mentions in batches: language, sentiment, complaint, topics, also toward each brand."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHUNK: Final = 512
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationInfo:
-    """With what readings were made. Two readings of one text can only differ where the key differs."""
+    """With what readings were made. Readings of one text only differ where the key differs."""
 
     models: Mapping[str, tuple[str, str]]  # language -> (name, version)
     rules_version: str
@@ -48,7 +48,7 @@ class _Task:
 
 
 class Reader:
-    """Rules and models behind one call. Keeps no state between calls; models load what they need on first use."""
+    """Rules and models behind one call. Keeps no state between calls; models load on first use."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Reader:
 
     @classmethod
     def default(cls, rules: Path | None = None) -> Reader:
-        """The reader of an install: our Korean model, VADER, and the rules (Settings.rules, or the built-in ones).
+        """The reader of an install: our Korean model, VADER, the rules at a path or the built-in.
 
         Raises InvalidInput for a broken rules file.
         """
@@ -77,11 +77,12 @@ class Reader:
     def read(
         self, mentions: Sequence[Mention], matches: Sequence[Sequence[Match]]
     ) -> list[ReadMention]:
-        """Read each mention whole and toward each of its brands; ``matches`` is parallel to ``mentions``.
+        """Read each mention whole and toward each of its brands; ``matches`` is parallel to it.
 
-        Title and text are read as one. Where only one brand matches, the reading toward it is the whole one. Where
-        several do, each is read from the clauses that speak of it; the rating then counts for the brands on whose
-        watch the mention was found, and for all of them if there is no such brand.
+        Title and text are read as one. Where only one brand matches, the reading toward it is the
+        whole one. Where several do, each is read from the clauses that speak of it; the rating then
+        counts for the brands on whose watch the mention was found, and for all of them if there is
+        no such brand.
         """
         if len(mentions) != len(matches):
             raise ValueError(f"{len(mentions)} mentions but matches for {len(matches)}")

@@ -1,4 +1,4 @@
-"""Loads the editable rules of topics and problems and compiles them once; enrichment asks them per text."""
+"""Loads and compiles the editable rules of topics and problems, and finds them in texts."""
 
 from __future__ import annotations
 
@@ -23,20 +23,26 @@ _TOPIC: Final = re.compile(r"[a-z][a-z0-9_]*")
 RULE_LANGUAGES: Final = ("ko", "en")
 _FILTERS: Final = ("before_ko", "after_ko", "before_en", "after_en")
 
-_ADVERBS_KO: Final = "전혀|하나도|아예|거의|별로|별|딱히|일절|한번도|한 번도|특별히|특별한|별다른|아무|크게|그다지|단 한번도"
+_ADVERBS_KO: Final = (
+    "전혀|하나도|아예|거의|별로|별|딱히|일절|한번도|한 번도|단 한번도|"
+    "특별히|특별한|별다른|아무|크게|그다지|바로|금방|싹|즉시|빨리|빠르게|전부|모두|다|이제"
+)
 _FILLERS_KO: Final = (
-    "(?:일|적|점|것|게|데|곳|부분|현상|증상|느낌|경우|거|상품|제품)(?:이|도|은|는|가)?"
+    r"(?:(?:난|나는|생긴|된|있는|한)\s*)?(?:일|적|점|것|게|데|곳|부분|현상|증상|느낌|경우|거|상품|제품|사항)"
+    "(?:이|도|은|는|가|을|를)?"
 )
 _FILLERS_EN: Final = (
-    "a|an|any|the|single|one|of|too|so|that|this|very|really|actually|had|have|has|been|be|being|is|was|were|are|ever|get|"
-    "got|see|seen|saw|experienced|experience|encountered|encounter|find|found|feel|felt|faced|face|major|minor|big|real|"
-    "serious|technical|as|more|such|even|at|all|yet|your|my|delivery|shipping|quality|payment|login|app|service|customer|"
-    "return|refund|overly|particularly|to|run|into|once|me|us|there|it|with|other|obvious|visible|sort|kind|arrived|arrive|come|came"
+    "a|an|any|the|single|one|of|too|so|that|this|very|really|actually|had|have|has|been|be|"
+    "being|is|was|were|are|ever|get|got|see|seen|saw|experienced|experience|encountered|"
+    "encounter|find|found|feel|felt|faced|face|major|minor|big|real|serious|technical|as|"
+    "more|such|even|at|all|yet|your|my|delivery|shipping|quality|payment|login|app|service|"
+    "customer|return|refund|overly|particularly|to|run|into|once|me|us|there|it|with|other|"
+    "obvious|visible|sort|kind|arrived|arrive|come|came"
 )
 
 
 class Hit(NamedTuple):
-    """A pattern found: [start, end) in characters. ``role`` is "topic", "things", "failures" or "with"."""
+    """A pattern found at [start, end). ``role`` is "topic", "things", "failures" or "with"."""
 
     role: str
     topic: str
@@ -102,7 +108,7 @@ class Rules:
 
 
 def fold(text: str) -> str:
-    """The text as rules see it: lower case, straight apostrophes, no half characters; each stays where it was."""
+    """The text as rules see it: lower case, straight apostrophes, every character where it was."""
     lower = text.lower()
     if len(lower) != len(text):
         lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
@@ -216,7 +222,8 @@ class _Loader:
             rf"(?<![가-힣]){alternation(before_ko)}\s*$"
             rf"|{_words(before_en)}(?:[\s,\-]+(?:{_FILLERS_EN}))*[\s\-]*$"
         )
-        # A Korean ending may hang on the bad word, but none that opens a new statement: 고장나서 안 돼요.
+        # A Korean ending may hang on the bad word, but none that opens a new statement: 고장나서 안
+        # 돼요.
         after = (
             rf"[가-힣]{{0,4}}?(?<![서고며니네요라])\s*(?:{_FILLERS_KO}\s*)?(?:(?:{_ADVERBS_KO})\s*)*"
             rf"(?:[가-힣]{{0,3}}지[는도를]?\s*)?{alternation(after_ko)}"
@@ -298,7 +305,7 @@ class _Loader:
 
 
 def _words(sources: tuple[str, ...]) -> str:
-    """Alternation of whole words; what begins with an apostrophe or "n't" hangs on the word before."""
+    """Alternation of whole words; what begins with "n't" or an apostrophe hangs on a word."""
     hanging = tuple(s for s in sources if s.startswith(("n't", "n’t", "'")))
     free = tuple(s for s in sources if s not in hanging)
     return rf"(?:(?<![a-z0-9]){alternation(free)}|[a-z]+{alternation(hanging)})"

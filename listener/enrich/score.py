@@ -17,8 +17,9 @@ _BATCH: Final = 256
 def score_lines(lines: Iterable[str], reader: Reader) -> Iterator[str]:
     """Yield one JSON object (without line end) for each line, in order.
 
-    Keys: language, sentiment (-1..1), label, confidence (0..1), complaint, topics, model, version; null where a
-    text was not scored or not judged. Batches grow from 1 to 256 lines, so the first answers come at once.
+    Keys: language, sentiment (-1..1), label, confidence (0..1), complaint, topics, model, version;
+    null where a text was not scored or not judged. Batches grow from 1 to 256 lines, so the first
+    answers come at once.
     """
     source = iter(lines)
     size = 1

@@ -1,4 +1,4 @@
-"""Korean sentiment by our own model: hashed character n-grams and logistic regression, in plain numpy."""
+"""Korean sentiment by our own model: hashed character n-grams, logistic regression, plain numpy."""
 
 from __future__ import annotations
 
@@ -130,9 +130,9 @@ class Korean:
 class Grams:
     """The hashed n-grams of a batch of texts.
 
-    ``buckets[n - 1][i]`` is the bucket of the n-gram that starts at character i of the whole batch; the number of
-    buckets itself stands for "reaches over the end of its text". ``starts`` is where each text begins, ``counts``
-    how many n-grams of all orders it has.
+    ``buckets[n - 1][i]`` is the bucket of the n-gram that starts at character i of the whole batch;
+    the number of buckets itself stands for "reaches over the end of its text". ``starts`` is where
+    each text begins, ``counts`` how many n-grams of all orders it has.
     """
 
     buckets: tuple[NDArray[np.intp], ...]
@@ -141,10 +141,10 @@ class Grams:
 
 
 def hash_ngrams(texts: Sequence[str], size: int) -> Grams:
-    """Hash the n-grams of all texts at once into ``size`` buckets, a power of two. Same on every machine.
+    """Hash the n-grams of all texts into ``size`` buckets, a power of two. Same on every machine.
 
-    Texts are lowered, digits are one, spaces and addresses are one blank, and a character repeated more than twice
-    counts twice: ㅋㅋㅋㅋㅋ is ㅋㅋ.
+    Texts are lowered, digits are one, spaces and addresses are one blank, and a character repeated
+    more than twice counts twice: ㅋㅋㅋㅋㅋ is ㅋㅋ.
     """
     joined = "".join(f"\0 {_trim(text)} " for text in texts)
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype="<u4")

@@ -1,4 +1,4 @@
-"""Chooses the sentiment model by language; a language without a model is not scored, which is not neutral."""
+"""Chooses the sentiment model by language; without one, not scored is not neutral."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Router:
         return {code: (m.name, m.version) for code, m in sorted(self._by_language.items())}
 
     def score(self, texts: Sequence[str], languages: Sequence[str]) -> list[Sentiment | None]:
-        """Score each text by the model of its language, one batch per model; None where there is none."""
+        """Score each text by its language's model, a batch per model; None where there is none."""
         scores: list[Sentiment | None] = [None] * len(texts)
         groups: defaultdict[int, list[int]] = defaultdict(list)
         for index, language in enumerate(languages):

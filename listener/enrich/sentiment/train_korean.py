@@ -1,10 +1,10 @@
-"""Trains the Korean sentiment model; run once by hand, its result is shipped. Plain numpy, same result every time.
+"""Trains the Korean sentiment model: run by hand, its result is shipped; plain numpy, repeatable.
 
     python -m listener.enrich.sentiment.train_korean --data DIR --out FILE
 
-DIR holds ``nsmc_train150k.tsv.gz``, ``nsmc_neutral.tsv.gz`` (Naver film reviews, e9t/nsmc, CC0 1.0) and
-``ko_kote_val.tsv.gz`` (online comments, searle-j/KOTE, MIT). The service sentences are ours and lie beside the model.
-docs/model-card.md holds the figures that it prints, and what they mean.
+DIR holds ``nsmc_train150k.tsv.gz``, ``nsmc_neutral.tsv.gz`` (Naver film reviews, e9t/nsmc, CC0 1.0)
+and ``ko_kote_val.tsv.gz`` (online comments, searle-j/KOTE, MIT). The service sentences are ours and
+lie beside the model. docs/model-card.md holds the figures that it prints, and what they mean.
 """
 
 from __future__ import annotations
@@ -33,20 +33,21 @@ BUCKETS: Final = 1 << 20
 L2: Final = 1.0
 ITERATIONS: Final = 80
 
-# How much one text of a source counts. Films are many, comments are few but nearer to what we read, and the service
-# sentences are fewest and nearest.
+# How much one text of a source counts. Films are many, comments are few but nearer to what we read,
+# and the service sentences are fewest and nearest.
 WEIGHT_FILM: Final = 1.0
 WEIGHT_NEUTRAL: Final = 0.3
 WEIGHT_COMMENT: Final = 3.0
 WEIGHT_SERVICE: Final = 15.0
 
-# What a film rating of 5..8 says of the chance that the text is positive: people who rate 8 mostly praise.
+# What a film rating of 5..8 says of the chance that the text is positive: people who rate 8 mostly
+# praise.
 NEUTRAL_TARGET: Final = {5: 0.25, 6: 0.4, 7: 0.55, 8: 0.7}
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, how likely it is positive (0..1), how much it counts, and which part of the data it belongs to."""
+    """A text, how likely it is positive (0..1), how much it counts, and its part of the data."""
 
     text: str
     target: float
@@ -75,14 +76,20 @@ def part_of(text: str) -> str:
 
 def read_examples(folder: Path) -> list[Example]:
     """All labelled texts. A quarter of the few comments is held out, a tenth of the films."""
-    examples: list[Example] = []
-    for row in _rows(folder / "nsmc_train150k.tsv.gz"):
-        text = row["text"]
-        examples.append(Example(text, float(row["label"]), WEIGHT_FILM, "film", part_of(text)))
-    for row in _rows(folder / "nsmc_neutral.tsv.gz"):
-        text = row["text"]
-        target = NEUTRAL_TARGET[int(row["rating"])]
-        examples.append(Example(text, target, WEIGHT_NEUTRAL, "film-neutral", part_of(text)))
+    examples = [
+        Example(row["text"], float(row["label"]), WEIGHT_FILM, "film", part_of(row["text"]))
+        for row in _rows(folder / "nsmc_train150k.tsv.gz")
+    ]
+    examples += [
+        Example(
+            text=row["text"],
+            target=NEUTRAL_TARGET[int(row["rating"])],
+            weight=WEIGHT_NEUTRAL,
+            source="film-neutral",
+            part=part_of(row["text"]),
+        )
+        for row in _rows(folder / "nsmc_neutral.tsv.gz")
+    ]
     for row in _rows(folder / "ko_kote_val.tsv.gz", quoting=csv.QUOTE_MINIMAL):
         text = row["text"]
         positive, negative = int(row["n_pos_emotions"]), int(row["n_neg_emotions"])
@@ -133,7 +140,7 @@ def margins_of(features: Features, table: Floats, bias: float) -> Floats:
 
 
 def fit(features: Features, targets: Floats, weights: Floats) -> tuple[Floats, float]:
-    """Logistic regression with soft targets and L2 penalty, by L-BFGS from zero. Gives table and bias."""
+    """Logistic regression, soft targets, L2 penalty, by L-BFGS from zero. Gives table and bias."""
 
     def loss(point: Floats) -> tuple[float, Floats]:
         table, bias = point[:-1], float(point[-1])
@@ -235,7 +242,7 @@ def macro_f1(found: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
 
 
 def figures(scores: Floats, targets: Floats) -> dict[str, float]:
-    """Accuracy, balanced accuracy, Brier score and expected calibration error (10 bins) on two classes."""
+    """Accuracy, balanced accuracy, Brier score, expected calibration error (10 bins)."""
     right = (scores > 0) == (targets > 0.5)
     p = (scores + 1) / 2
     bins = np.minimum((p * 10).astype(int), 9)
@@ -271,7 +278,8 @@ def train(examples: Sequence[Example]) -> tuple[Weights, dict[str, object]]:
     def mask(part: str, *sources: str) -> NDArray[np.bool_]:
         return np.array([e.source in sources for e in groups[part]])
 
-    # Comments are nearer to what is read in use than films are, so each half of the calibration counts the same.
+    # Comments are nearer to what is read in use than films are, so each half of the calibration
+    # counts the same.
     film, comment = mask("tune", "film"), mask("tune", "comment")
     both = np.concatenate((np.flatnonzero(film)[: comment.sum()], np.flatnonzero(comment)))
     slope, offset = calibrate(margins["tune"][both], targets["tune"][both])

@@ -1,4 +1,4 @@
-"""English sentiment by the VADER lexicon (Hutto & Gilbert, ICWSM 2014); the compound score is kept as it is."""
+"""English sentiment by the VADER lexicon (Hutto & Gilbert, ICWSM 2014), its compound as it is."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 # The band that VADER's authors recommend.
 NEUTRAL_BAND: Final = 0.05
 
-# VADER's cost grows faster than the text (11.5k texts/s at 90 characters, 450 at 600, measured 2026-11), and its
-# compound saturates at +-1 on long ones. So a long text is scored sentence by sentence over its two ends, where
-# people say what they think, and the mean of the sentences that say anything is its score.
+# VADER's cost grows faster than the text (11.5k texts/s at 90 characters, 450 at 600, measured
+# 2026-11), and its compound saturates at +-1 on long ones. So a long text is scored sentence by
+# sentence over its two ends, where people say what they think, and the mean of the sentences that
+# say anything is its score.
 LONG_TEXT: Final = 1500  # characters; up to here a text is scored whole
 LONG_HEAD: Final = 800
 LONG_TAIL: Final = 400
@@ -28,7 +29,7 @@ _SENTENCE = re.compile(r"[^.!?\n]+[.!?]*")
 
 
 class Vader:
-    """VADER with one analyser, built on first use. Not for use by several threads while it is being built."""
+    """VADER with one analyser, built on first use."""
 
     name = "vader"
     languages = frozenset({"en"})
@@ -47,8 +48,9 @@ class Vader:
     def score(self, texts: Sequence[str]) -> list[Sentiment]:
         """Compound score in -1..1; exactly 0 is neutral.
 
-        Confidence is the strength |compound| for a polar text and what is missing to the band for a neutral one;
-        0 where no word is in the lexicon (the text may still have a polarity that VADER cannot see).
+        Confidence is the strength |compound| for a polar text and what is missing to the band for a
+        neutral one; 0 where no word is in the lexicon (the text may still have a polarity that
+        VADER cannot see).
         """
         return [self._sentiment(self._compound(text)) for text in texts]
 

@@ -27,7 +27,7 @@ class Recorder:
     def score(self, texts: Sequence[str]) -> list[Sentiment]:
         self.batches.append(list(texts))
         return [
-            Sentiment(score=-0.9, label=Label.NEGATIVE, confidence=0.9, model=self.name, version="1")
+            Sentiment(score=-0.9, label=Label.NEGATIVE, confidence=0.9, model="r", version="1")
             for _ in texts
         ]
 
@@ -51,7 +51,8 @@ def test_reads_whole_mentions_in_order(reader: Reader, a_mention: Build) -> None
         a_mention(""),
     ]
     korean, english, japanese, empty = (r.reading for r in reader.read(mentions, [[]] * 4))
-    assert (korean.language, korean.complaint, korean.topics) == ("ko", True, ("delivery", "service"))
+    assert (korean.language, korean.complaint) == ("ko", True)
+    assert korean.topics == ("delivery", "service")
     assert korean.sentiment is not None
     assert korean.sentiment.label is Label.NEGATIVE
     assert (english.language, english.complaint) == ("en", False)
@@ -100,7 +101,7 @@ def test_several_brands_are_read_from_their_own_clauses(reader: Reader, a_mentio
     assert read.reading.topics[:1] == ("delivery",)
 
 
-def test_spans_in_title_and_text_point_to_the_right_clauses(reader: Reader, a_mention: Build) -> None:
+def test_spans_in_title_and_text_find_their_clauses(reader: Reader, a_mention: Build) -> None:
     mention = a_mention("Bolt lost my parcel.", title="Acme is wonderful")
     matches = [by_term(1, mention, "Acme"), by_term(2, mention, "Bolt")]
     (read,) = reader.read([mention], [matches])

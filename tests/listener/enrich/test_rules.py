@@ -56,7 +56,7 @@ def test_the_version_changes_with_the_rules(tmp_path: Path, rules: Rules) -> Non
 def test_a_file_of_ones_own_replaces_the_rules(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(
-        '[topics.taste]\nko = ["맛"]\nen = ["tast*"]\nexcept = ["맛집"]\n[problem.with.taste]\nko = ["없"]\n',
+        '[topics.taste]\nko = ["맛"]\nexcept = ["맛집"]\n[problem.with.taste]\nko = ["없"]\n',
         "utf-8",
     )
     rules = load_rules(file)
