@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 SATURDAY = 5
 DAY = 86400.0
 DAY_FACTOR_MEMORY = 6.0  # half-life of a day-of-week factor, in occurrences of that day
 
 
-class Season(NamedTuple):
-    """Where a bucket stands in day and week, and the factors in force when it was judged."""
-
-    slot: int  # of the day
-    weekend: int  # 0 or 1
-    day: int  # Monday = 0
-    by_slot: float
-    by_day: float
+# Where a bucket stands, and the factors in force when it was judged: slot of the day, weekend (0 or
+# 1), day of the week (Monday = 0), factor of the slot, factor of the day. Plain, for speed.
+Season = tuple[int, int, int, float, float]
 
 
 class Baseline:
@@ -40,6 +36,7 @@ class Baseline:
         "_level_decay",
         "_per_day",
         "_per_slot",
+        "_places",
         "_slot_counts",
         "_slot_decay",
         "_slot_expected",
@@ -63,6 +60,7 @@ class Baseline:
         self._level_decay = 0.5 ** (step / level_half_life)
         self._slot_decay = 0.5 ** (1 / (season_half_life / days * self._per_slot))
         self._day_decay = 0.5 ** (1 / (DAY_FACTOR_MEMORY * self._per_day))
+        self._places: dict[int, tuple[int, int, int, float]] = {}  # by second of the day
         self._learnt = 0
         self._total = self._exposure = self.level = 0.0
         self._slot_counts = [0.0] * (2 * self._slots)
@@ -75,20 +73,27 @@ class Baseline:
     def at(self, local: datetime) -> tuple[float, Season]:
         """Expected count of the bucket that starts at ``local`` (wall clock), and its season."""
         seconds = local.hour * 3600 + local.minute * 60 + local.second
-        middle = (seconds + self._half) / self._slot_seconds
-        slots = self._slots
-        slot = int(middle) % slots
+        place = self._places.get(seconds)
+        if place is None:
+            place = self._places[seconds] = self._place(seconds)
+        slot, left, right, share = place
         day = local.weekday()
-        weekend = 1 if day >= SATURDAY else 0
-        offset = slots if weekend else 0
+        weekend, offset = (1, self._slots) if day >= SATURDAY else (0, 0)
         factors = self._slot_factors
-        position = middle - 0.5
-        left = int(position) if position >= 0 else -1
-        share = position - left
-        right = (left + 1) % slots
-        by_slot = (1 - share) * factors[offset + left % slots] + share * factors[offset + right]
+        by_slot = (1 - share) * factors[offset + left] + share * factors[offset + right]
         by_day = self._day_factors[day]
-        return self.level * by_slot * by_day, Season(slot, weekend, day, by_slot, by_day)
+        return self.level * by_slot * by_day, (slot, weekend, day, by_slot, by_day)
+
+    def _place(self, seconds: int) -> tuple[int, int, int, float]:
+        """Of a bucket that starts so long after midnight: its slot, its neighbours, and the share.
+
+        The neighbours are the slots between whose middles it lies; the share is how far it is from
+        the left one to the right one.
+        """
+        middle = (seconds + self._half) / self._slot_seconds
+        left = math.floor(middle - 0.5)
+        share = middle - 0.5 - left
+        return int(middle) % self._slots, left % self._slots, (left + 1) % self._slots, share
 
     def learn(self, count: float, weight: float, season: Season) -> None:
         """Take one bucket in. ``weight`` below 1 for buckets that may belong to an incident."""

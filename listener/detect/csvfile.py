@@ -9,16 +9,18 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, tzinfo
+from itertools import chain
 from typing import NamedTuple
 
 from listener.detect.policy import LONGEST_STEP, SHORTEST_STEP, Policy
 from listener.detect.spike import Detector
 from listener.errors import InvalidInput
-from listener.types import Bucket, Coverage
+from listener.types import Coverage
 
 HEADER = ("timestamp", "count")
 OUTPUT_HEADER = "timestamp,count,expected,score,is_spike"
-MAX_COUNT = 10**12
+MAX_DIGITS = 12
+MAX_COUNT = 10**MAX_DIGITS
 ONE_ROW_STEP = timedelta(minutes=5)  # a single row tells no step; its verdict is the same for any
 ON_GRID = 0.1  # buckets that a row may be off: days of 23 and 25 hours, seconds of delay
 EXAMPLE = "Example: 2026-01-05 00:05:00,3"
@@ -72,59 +74,56 @@ def detect_rows(
     step = bucket or ONE_ROW_STEP
     detector = Detector(replace(policy or Policy(), step=step), None if first.naive else tz)
     last: _Row | None = None
-    for row in waiting:
-        _check_place(row, last, step)
-        yield _judge(detector, row)
-        last = row
-    for row in rows:
-        _check_place(row, last, step)
+    for row in chain(waiting, rows):
+        if last is not None and row.at - last.at != step:
+            _check_place(row, last, step)
         yield _judge(detector, row)
         last = row
 
 
 def _judge(detector: Detector, row: _Row) -> str:
     _, stamp, text, at, count, _ = row
-    bucket = Bucket(at, None, Coverage.UNKNOWN) if count is None else Bucket(at, count)
-    verdict = detector.step(bucket)
-    flag = "1" if verdict.is_spike else "0"
-    return f"{stamp},{text},{verdict.expected:.4f},{verdict.score:.4f},{flag}"
+    coverage = Coverage.UNKNOWN if count is None else Coverage.COMPLETE
+    expected, score, _ = detector.judge(at, count, coverage)
+    return f"{stamp},{text},{expected:.4f},{score:.4f},{'1' if detector.is_spike else '0'}"
 
 
 def _rows(lines: Iterable[str]) -> Iterator[_Row]:
     """Parse and check each line for itself."""
     reader = csv.reader(lines)
-    header = _header(reader)
+    _check_header(reader)
     naive: bool | None = None
-    while True:
-        try:
-            fields = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise InvalidInput(f"Line {reader.line_num}: {error}.", field="file") from None
-        if not fields:
-            continue
-        line = reader.line_num
-        if len(fields) != len(header):
-            raise InvalidInput(
-                f"Line {line}: {len(fields)} fields instead of 2.", field="file", hint=EXAMPLE
-            )
-        stamp, text = fields
-        at = _stamp(stamp, line)
-        if naive is not (at.tzinfo is None):
-            if naive is not None:
+    try:
+        for fields in reader:
+            if not fields:
+                continue
+            line = reader.line_num
+            if len(fields) != len(HEADER):
                 raise InvalidInput(
-                    f"Line {line}: some timestamps have a time zone offset and some have none.",
-                    field="timestamp",
+                    f"Line {line}: {len(fields)} fields instead of 2.", field="file", hint=EXAMPLE
                 )
-            naive = at.tzinfo is None
-        if naive:
-            at = at.replace(tzinfo=UTC)
-        count = int(text) if text.isdecimal() and len(text) <= 12 else _count(text, line)
-        yield _Row(line, _quoted(stamp), _quoted(text), at, count, naive)
+            stamp, text = fields
+            at = _stamp(stamp, line)
+            if naive is not (at.tzinfo is None):
+                if naive is not None:
+                    raise InvalidInput(
+                        f"Line {line}: some timestamps have a time zone offset and some have none.",
+                        field="timestamp",
+                    )
+                naive = at.tzinfo is None
+            if naive:
+                at = at.replace(tzinfo=UTC)
+            if text.isdecimal() and len(text) <= MAX_DIGITS:
+                count: int | None = int(text)
+            else:
+                count = _count(text, line)
+                text = _quoted(text)
+            yield _Row(line, _quoted(stamp), text, at, count, naive)
+    except csv.Error as error:
+        raise InvalidInput(f"Line {reader.line_num}: {error}.", field="file") from None
 
 
-def _header(reader: Iterator[list[str]]) -> list[str]:
+def _check_header(reader: Iterator[list[str]]) -> None:
     try:
         fields = next(reader)
     except StopIteration:
@@ -140,7 +139,6 @@ def _header(reader: Iterator[list[str]]) -> list[str]:
             field="file",
             hint="Put that line first, separated by a comma; then one bucket a line. " + EXAMPLE,
         )
-    return fields
 
 
 def _stamp(text: str, line: int) -> datetime:
@@ -189,14 +187,10 @@ def _check_ascending(row: _Row, last: _Row) -> None:
         )
 
 
-def _check_place(row: _Row, last: _Row | None, step: timedelta) -> None:
+def _check_place(row: _Row, last: _Row, step: timedelta) -> None:
     """Rows ascend and stand on the grid of the step."""
-    if last is None:
-        return
     _check_ascending(row, last)
     passed = row.at - last.at
-    if passed == step:
-        return
     buckets = passed / step
     if abs(buckets - round(buckets)) > ON_GRID or round(buckets) < 1:
         raise InvalidInput(

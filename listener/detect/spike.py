@@ -43,7 +43,7 @@ SEVERAL_WINDOWS = 0.3  # the best of several correlated windows is worth about t
 PRIOR_DISPERSION = 0.1
 LEAST_DISPERSION = 0.003
 DISPERSION_HALF_LIFE = timedelta(days=10)
-CLIP = 2.0  # standard deviations that one bucket may contribute to the dispersion
+MOST_SQUARE = 2.0**2  # variances: a deviation counts for the dispersion up to 2 standard deviations
 CLIP_LOSS = 0.92  # share of a normal variance that survives clipping there
 
 SUSPECT_WEIGHT = 0.15  # how much a bucket of a surge counts for the baseline
@@ -78,29 +78,28 @@ class Window:
         self._prior = max(timedelta(days=0.25) / step, 6.0)
 
     def push(self, count: float, expected: float, old: tuple[float, float], learn: bool) -> float:
-        """Move on by one bucket (``old`` is what leaves the window) and return the surprise of the
-        sum."""
-        observed = self.observed = self.observed + count - old[0]
-        mass = self.expected = self.expected + expected - old[1]
+        """Move on by one bucket (``old`` leaves the window); returns the surprise of the sum."""
+        self.observed = observed = self.observed + count - old[0]
+        self.expected = mass = self.expected + expected - old[1]
         if mass < 1e-6:
             mass = 1e-6
         mass2 = mass * mass
+        excess2 = self._excess2
         prior = self._prior * mass2 + 1e-12
-        dispersion = (self._excess2 + PRIOR_DISPERSION * prior) / (self._mass2 + prior)
+        dispersion = (excess2 + PRIOR_DISPERSION * prior) / (self._mass2 + prior)
         if dispersion < LEAST_DISPERSION:
             dispersion = LEAST_DISPERSION
-        variance = self.variance = mass + dispersion * mass2
+        self.variance = variance = mass + dispersion * mass2
         excess = observed - mass
-        excess2 = excess * excess
-        surprise = 0.0
-        if excess > 0 and excess2 > 1.5 * variance:  # less cannot matter, and the tail is dear
-            surprise = nb_surprise(int(observed + 0.5), mass, dispersion)
+        square = excess * excess
         if learn:
-            most = CLIP * CLIP * variance
-            clipped = excess2 if excess2 < most else most
-            self._excess2 = self._excess2 * self._decay + clipped / CLIP_LOSS - mass
+            most = MOST_SQUARE * variance
+            clipped = square if square < most else most
+            self._excess2 = excess2 * self._decay + clipped / CLIP_LOSS - mass
             self._mass2 = self._mass2 * self._decay + mass2
-        return surprise
+        if excess > 0 and square > 1.5 * variance:  # less cannot matter, and the tail is dear
+            return nb_surprise(int(observed + 0.5), mass, dispersion)
+        return 0.0
 
     def dump(self) -> list[float]:
         return [self.observed, self.expected, self.variance, self._excess2, self._mass2]
@@ -268,7 +267,7 @@ class Waiting:
 
     def restore(self, dump: list[Any]) -> None:
         self._hot = dump[0]
-        self._rows = deque([r[0], Season(*r[1]), bool(r[2]), bool(r[3])] for r in dump[1])
+        self._rows = deque([r[0], tuple(r[1]), bool(r[2]), bool(r[3])] for r in dump[1])
 
 
 class Detector:
@@ -290,6 +289,7 @@ class Detector:
         "_lengths",
         "_recent",
         "_seen",
+        "_threshold",
         "_waiting",
         "_warm_up",
         "_windows",
@@ -318,21 +318,43 @@ class Detector:
         self._waiting = Waiting(policy)
         self._warm_up = max(policy.warm_up / step, MIN_WARM_UP)
         self._first_hours = max(timedelta(hours=6) / step, MIN_START)
+        self._threshold = policy.threshold
         self._seen = 0  # complete buckets
         self._hot = False
 
+    @property
+    def is_spike(self) -> bool:
+        """Whether a spike is on after the last bucket."""
+        return self._incident.onset_at is not None
+
     def step(self, bucket: Bucket) -> Verdict:
-        """Judge the next bucket and learn from it. Raises ValueError if it does not come after the
-        last one."""
-        at = bucket.at
+        """Judge the next bucket and learn from it. ValueError if it is not after the last one."""
+        expected, score, best = self.judge(bucket.at, bucket.count, bucket.coverage)
+        window = self._windows[best]
+        onset_at = self._incident.onset_at
+        return Verdict(
+            at=bucket.at,
+            count=bucket.count,
+            expected=expected,
+            score=score,
+            is_spike=onset_at is not None,
+            window=self._lengths[best],
+            observed=max(window.observed, 0.0),
+            window_expected=max(window.expected, 0.0),
+            onset_at=onset_at,
+        )
+
+    def judge(
+        self, at: datetime, count: int | None, coverage: Coverage
+    ) -> tuple[float, float, int]:
+        """The same as ``step``, without the objects: expected count, score, index of the window."""
         self._move_to(at)
         expected, season = self._baseline.at(at if self.tz is None else at.astimezone(self.tz))
-        count = bucket.count
-        if count is None or bucket.coverage is Coverage.UNKNOWN:
+        if count is None or coverage is Coverage.UNKNOWN:
             self._push(0.0, 0.0, learn=False)
-            return self._verdict(bucket, expected, UNJUDGED, len(self._windows) - 1)
+            return expected, UNJUDGED, len(self._windows) - 1
 
-        complete = bucket.coverage is Coverage.COMPLETE
+        complete = coverage is Coverage.COMPLETE
         learn = complete and self._may_learn_dispersion()
         best, surprise = self._push(float(count), expected, learn=learn)
         warm = self._seen >= self._warm_up
@@ -343,7 +365,7 @@ class Detector:
         if complete:
             self._seen += 1
             self._learn(count, expected, season, best, surprise, warm=warm)
-        return self._verdict(bucket, expected, score, best)
+        return expected, score, best
 
     def _move_to(self, at: datetime) -> None:
         """Step over buckets that were left out, as not collected."""
@@ -387,7 +409,7 @@ class Detector:
         if incident.is_open:
             incident.go_on(at, surprise, complete=complete)
             return
-        if score < self.policy.threshold:
+        if score < self._threshold:
             return
         window = self._windows[best]
         observed, expected = window.observed, window.expected
@@ -418,29 +440,15 @@ class Detector:
         if warm:
             self._calibration.learn(surprise)
         hot = self._hot = surprise >= HOT
-        spread = math.sqrt(max(self._windows[0].variance, 0.25))
-        most = expected + LEARN_CAP * spread + 0.5
-        believed = most if count > most and self._seen > self._first_hours else float(count)
+        believed = float(count)
+        if self._seen > self._first_hours and believed > expected:
+            spread = math.sqrt(max(self._windows[0].variance, 0.25))
+            believed = min(believed, expected + LEARN_CAP * spread + 0.5)
         hour = self._hour
         silent = hour.expected > SILENT_OUTAGE and hour.observed < 0.5
         reach = self._windows[best].length
         self._waiting.add(believed, season, silent=silent, hot=hot, window=reach)
         self._waiting.release(self._baseline, self._seen)
-
-    def _verdict(self, bucket: Bucket, expected: float, score: float, best: int) -> Verdict:
-        window = self._windows[best]
-        onset_at = self._incident.onset_at
-        return Verdict(
-            at=bucket.at,
-            count=bucket.count,
-            expected=expected,
-            score=score,
-            is_spike=onset_at is not None,
-            window=self._lengths[best],
-            observed=max(window.observed, 0.0),
-            window_expected=max(window.expected, 0.0),
-            onset_at=onset_at,
-        )
 
     def copy(self) -> Detector:
         """An independent detector in the same state (0.2 ms), for buckets that may still change."""
