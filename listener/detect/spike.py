@@ -251,8 +251,7 @@ class Waiting:
                 rows[-k][2] = True
 
     def release(self, baseline: Baseline, seen: int) -> None:
-        """Teach the baseline what has waited long enough. In the first day it has to learn at
-        once."""
+        """Teach the baseline what has waited long enough; in the first day, all at once."""
         settled = seen > self._first_day
         delay = self._delay if settled else 0
         rows = self._rows
@@ -271,8 +270,7 @@ class Waiting:
 
 
 class Detector:
-    """The state of one series. ``step`` it through buckets in order; ``copy`` it to judge
-    provisionally.
+    """The state of one series: ``step`` it through buckets in order, ``copy`` it for provisional ones.
 
     ``tz`` is where people live: hours and weekdays of the season are taken there. None takes the
     wall clock of the buckets as it stands. The state is small (some kB) and can always be rebuilt
@@ -370,17 +368,15 @@ class Detector:
     def _move_to(self, at: datetime) -> None:
         """Step over buckets that were left out, as not collected."""
         last = self.last_at
-        self.last_at = at
-        if last is None:
-            return
-        passed = at - last
         step = self.policy.step
-        if passed == step:
+        if last is None or at - last == step:
+            self.last_at = at
             return
-        if passed <= timedelta(0):
+        if at <= last:
             raise ValueError(f"bucket {at.isoformat()} does not come after {last.isoformat()}")
+        self.last_at = at
         # Days of 23 and 25 hours are one bucket of a daily series.
-        for _ in range(min(round(passed / step) - 1, self._windows[-1].length)):
+        for _ in range(min(round((at - last) / step) - 1, self._windows[-1].length)):
             self._push(0.0, 0.0, learn=False)
 
     def _push(self, count: float, expected: float, *, learn: bool) -> tuple[int, float]:

@@ -233,7 +233,8 @@ class TestState:
         detector = Detector(Policy())
         detector.step(Bucket(START, 1))
         with pytest.raises(ValueError, match="does not come after"):
-            detector.step(Bucket(START, 1))
+            detector.step(Bucket(START - timedelta(minutes=5), 1))
+        assert detector.last_at == START
 
 
 @settings(max_examples=25, deadline=None)
