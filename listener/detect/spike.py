@@ -270,7 +270,7 @@ class Waiting:
 
 
 class Detector:
-    """The state of one series: ``step`` it through buckets in order, ``copy`` it for provisional ones.
+    """The state of one series: ``step`` it through buckets, ``copy`` it for provisional ones.
 
     ``tz`` is where people live: hours and weekdays of the season are taken there. None takes the
     wall clock of the buckets as it stands. The state is small (some kB) and can always be rebuilt
