@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,14 +14,11 @@ from fastapi.routing import APIRoute
 from starlette.staticfiles import StaticFiles
 
 from api import auth, errors
-from api.deps import Lane, Services, known_query, utc_now
+from api.deps import Lane, Services, Wiring, known_query
 from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
-from api.routes import health, session
+from api.routes import feeds, health, mentions, session
 from listener import __version__
-from listener.security import Secrets
-from listener.settings import Settings, load
-from listener.store.work import Database
-from listener.types import SourceSpec
+from listener.settings import load
 
 DESCRIPTION = """
 What people say about your brands in public: mentions as they are found, edited and deleted, the
@@ -38,30 +34,23 @@ MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its t
 
 # Open to everybody: is it alive, and logging in. A test holds every other route against this list.
 PUBLIC = (health.public, session.router)
-GUARDED = (health.guarded,)
+GUARDED = (health.guarded, mentions.router, feeds.router)
 
 
-def create_app(
-    settings: Settings | None = None,
-    *,
-    database: Database | None = None,
-    sources: Sequence[SourceSpec] | None = None,
-    clock: Callable[[], datetime] = utc_now,
-) -> FastAPI:
-    """The app; all arguments have defaults, so that a web server can call it by name.
+def create_app(wiring: Wiring | None = None) -> FastAPI:
+    """The app; a web server calls it by name, without arguments, and it reads the settings.
 
     ``app.state.services`` holds what it is built of, ``app.state.keys`` the API keys in use,
     ``app.state.throttle`` the brake on logins. The database must have its tables. Raises
     ConfigError.
     """
-    settings = settings or load()
-    secret = settings.secret_key.get_secret_value() if settings.secret_key else None
+    wired = wiring or _wire()
     services = Services(
-        settings=settings,
-        database=database or Database(settings.database),
-        secrets=Secrets.load(settings.home, secret),
-        sources=_sources() if sources is None else sources,
-        clock=clock,
+        settings=wired.settings,
+        database=wired.database,
+        secrets=wired.secrets,
+        clock=wired.clock,
+        wiring=wired,
         lane=Lane(),
     )
     keys = auth.KeyRing(services.database)
@@ -75,8 +64,8 @@ def create_app(
         access_log.removeFilter(hide)
         keys.close()
         services.lane.close()
-        if database is None:
-            services.database.close()
+        if wiring is None:
+            wired.close()
 
     app = FastAPI(
         title="Listener",
@@ -123,10 +112,10 @@ def _add_dashboard(app: FastAPI) -> None:
         app.state.error_page = getattr(pages, "error_page", None)
 
 
-def _sources() -> Sequence[SourceSpec]:
-    wiring = importlib.import_module("listener.wiring")
-    specs: Sequence[SourceSpec] = wiring.source_specs()
-    return specs
+def _wire() -> Wiring:
+    """The core's own wiring, by name: the API imports neither the pipeline nor what runs it."""
+    wired: Wiring = importlib.import_module("listener.runtime.wiring").build(load())
+    return wired
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Annotated, Any, Generic, ParamSpec, TypeVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Generic, ParamSpec, Protocol, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
@@ -20,15 +20,10 @@ from listener.errors import InvalidInput
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store.work import Database
-from listener.types import SourceSpec
+from listener.types import MatchMode
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def utc_now() -> datetime:
-    """The clock of the web edge; everything below it takes ``now`` as a parameter."""
-    return datetime.now(UTC)  # noqa: TID251 - the edge is where time comes in
 
 
 class Lane:
@@ -52,6 +47,59 @@ class Lane:
         self._thread.shutdown()
 
 
+class CheckedWatch(Protocol):
+    """A watch's parameters after checking, with the source's defaults filled in."""
+
+    @property
+    def params(self) -> Mapping[str, str]: ...
+    @property
+    def match(self) -> MatchMode: ...
+    @property
+    def every(self) -> timedelta: ...
+
+
+class MadeChannel(Protocol):
+    """A new channel, and the signing secret made for it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def secret(self) -> str | None: ...
+
+
+class Wiring(Protocol):
+    """What the API asks of the core's wiring: the parts, and what needs sources or the network
+    guard.
+    """
+
+    settings: Settings
+    database: Database
+    clock: Callable[[], datetime]
+
+    @property
+    def secrets(self) -> Secrets: ...
+
+    def source_specs(self) -> Sequence[Mapping[str, Any]]:
+        """Every source's spec as JSON."""
+        ...
+
+    def check_watch(
+        self, source: str, params: Mapping[str, str], *, match: str | None, every: float | None
+    ) -> CheckedWatch:
+        """Check a watch before it is saved; ``every`` in minutes. Raises InvalidInput."""
+        ...
+
+    def add_channel(
+        self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
+    ) -> MadeChannel:
+        """Save a channel, its secrets encrypted. Raises InvalidInput, TargetForbidden."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """What the app is built of; ``create_app`` puts it into ``app.state.services``."""
@@ -59,20 +107,9 @@ class Services:
     settings: Settings
     database: Database
     secrets: Secrets
-    sources: Sequence[SourceSpec]
     clock: Callable[[], datetime]
+    wiring: Wiring
     lane: Lane
-
-    def source(self, name: str) -> SourceSpec:
-        """The source of that name. Raises InvalidInput with the names there are."""
-        for spec in self.sources:
-            if spec.name == name:
-                return spec
-        raise InvalidInput(
-            f"There is no source {name!r}.",
-            field="source",
-            hint=f"Sources are {', '.join(spec.name for spec in self.sources)}.",
-        )
 
 
 def get_services(request: Request) -> Services:
@@ -123,7 +160,9 @@ async def known_query(request: Request) -> None:
     known = names.get(id(route))
     if known is None:
         known = names[id(route)] = frozenset(_query_names(route.dependant))
-    for name in request.query_params:
+    for name, value in request.query_params.multi_items():
+        if "\0" in value:
+            raise InvalidInput("There is a NUL character in it.", field=name)
         if name not in known:
             raise InvalidInput(
                 f"There is no parameter {name!r} here.",

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from starlette.responses import RedirectResponse
 
 from api import auth
@@ -44,9 +44,12 @@ def log_in(
     return response
 
 
-@router.get("/login/{link}")
+@router.get("/login/link")
 def log_in_by_link(
-    request: Request, services: ServicesDep, now: Now, link: str
+    request: Request,
+    services: ServicesDep,
+    now: Now,
+    link: Annotated[str, Query(alias="token", max_length=200)],
 ) -> RedirectResponse:
     """Log in by a one-time link."""
     _user, token = auth.login_by_link(services, link, now=now)

@@ -1,0 +1,306 @@
+"""``/api/v1/mentions``: what other tools follow, and one mention in full."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from api.auth import Reads
+from api.deps import Json, Services, ServicesDep, decode_cursor, encode_cursor
+from api.routes import schemas
+from api.routes.schemas import LARGEST_ID, Id
+from listener.errors import InvalidInput
+from listener.store import feed
+from listener.store.feed import UNSCORED, Mark, MentionFilter
+from listener.store.tables import BrandRow
+from listener.types import Kind, Label
+
+router = APIRouter(prefix="/api/v1/mentions", tags=["mentions"], dependencies=[Reads])
+
+LATEST = "latest"
+_BAD_CURSOR = "Send `next_cursor` back unchanged, or begin without a cursor."
+
+
+class FilterQuery(BaseModel):
+    """Which mentions. Filters that are left out select everything; all that are given must hold."""
+
+    brand: str | None = Field(
+        None, max_length=200, description="Name or id of a brand.", examples=["하늘"]
+    )
+    source: str | None = Field(
+        None, max_length=400, description="Sources, separated by commas.", examples=["x,reviews"]
+    )
+    kind: str | None = Field(
+        None, max_length=100, description=f"Any of {', '.join(Kind)}, separated by commas."
+    )
+    language: str | None = Field(
+        None, max_length=100, description="ISO 639-1 codes or `und`, separated by commas."
+    )
+    sentiment: str | None = Field(
+        None,
+        max_length=100,
+        description=f"Any of {', '.join(Label)} or {UNSCORED}, separated by commas. With `brand`: "
+        "toward that brand, else of the text as a whole; so for `complaint` and `topic`.",
+        examples=["negative,mixed"],
+    )
+    complaint: bool | None = Field(None, description="Whether it complains.")
+    topic: str | None = Field(
+        None, max_length=400, description="Topics, separated by commas.", examples=["delivery"]
+    )
+    rating_gte: float | None = Field(
+        None, allow_inf_nan=False, description="Rated at least this, on the source's own scale."
+    )
+    rating_lte: float | None = Field(
+        None, allow_inf_nan=False, description="Rated at most this, on the source's own scale."
+    )
+    author: str | None = Field(
+        None, max_length=300, description="An author as `author` tells it: a pseudonym."
+    )
+    since: AwareDatetime | None = Field(
+        None,
+        description="Happened at this time or later (ISO 8601 with time zone; write `+` as `%2B`). "
+        "That is when it was published, where the source tells exactly, else when it was found.",
+        examples=["2025-03-10T00:00:00Z"],
+    )
+    until: AwareDatetime | None = Field(None, description="Happened before this time.")
+    q: str | None = Field(
+        None,
+        min_length=1,
+        max_length=200,
+        description="Words that title or text hold, all of them; 배송 finds 배송이.",
+        examples=["배송"],
+    )
+    watch: int | None = Field(
+        None, ge=1, le=LARGEST_ID, description="Id of a watch that brought it."
+    )
+
+
+class MentionQuery(FilterQuery):
+    """The filter, and where to go on."""
+
+    matched: bool = Field(
+        True,
+        description="`false`: those that belong to no brand, which are kept for a while only. "
+        "They are listed by id and tell no changes.",
+    )
+    limit: int = Field(50, ge=1, le=500, description="Most items to answer.")
+    cursor: str | None = Field(
+        None,
+        max_length=200,
+        description="`next_cursor` of the answer before. Leave it out to begin with all that is "
+        "there, or send `latest` to hear only of what comes from now on.",
+    )
+
+
+class MentionPage(BaseModel):
+    """Changes in their order."""
+
+    items: list[schemas.Mention | schemas.Left | schemas.Deleted] = Field(
+        description="Empty = nothing more for now."
+    )
+    next_cursor: str = Field(
+        description="Always there: come back with it. It belongs to the filter it was made with."
+    )
+
+
+@router.get("", response_model=MentionPage, operation_id="list_mentions")
+async def list_mentions(services: ServicesDep, query: Annotated[MentionQuery, Query()]) -> Response:
+    """Mentions by `seq`, the number of their last change: every change is told once.
+
+    Keep `next_cursor` and come back with it. `created`, `edited` and `corrected` carry the mention
+    as it is now: store it under its `id`, replacing what you had. `left` (it was in your filter and
+    is no longer) and `deleted` carry little more than the `id`: remove it. You then always hold
+    what your filter selects; no (`id`, `seq`) is told twice. An empty `items` means that there is
+    nothing more for now. A cursor that is too old (deletions are remembered for a limited time)
+    answers 410: forget what you stored and begin again without a cursor.
+    """
+    # One reader thread: see Lane. Measured by benchmarks/feed_page.py.
+    return Json(await services.lane.run(_page, services, query))
+
+
+def _page(services: Services, query: MentionQuery) -> dict[str, object]:
+    names = not services.settings.hash_authors
+    with services.database.read() as session:
+        wanted = to_filter(session, query, names=names, matched=query.matched)
+        fingerprint = wanted.fingerprint()
+        if not wanted.matched:
+            start = _seen(query.cursor, fingerprint)
+            after = 0 if start is None else start.seq
+            found = feed.unmatched(session, wanted, after_id=after, limit=query.limit, names=names)
+            mark = Mark(found[-1].id if found else after)
+            return {"items": found, "next_cursor": _cursor(mark, fingerprint)}
+        if query.cursor == LATEST:
+            return {"items": [], "next_cursor": _cursor(feed.latest_mark(session), fingerprint)}
+        page = feed.changes_after(
+            session, wanted, _seen(query.cursor, fingerprint), limit=query.limit, names=names
+        )
+    return {"items": page.items, "next_cursor": _cursor(page.mark, fingerprint)}
+
+
+def _cursor(mark: Mark, fingerprint: str) -> str:
+    return encode_cursor(f"m:{mark.seq}:{mark.since}:{fingerprint}")
+
+
+def _seen(cursor: str | None, fingerprint: str) -> Mark | None:
+    if cursor is None:
+        return None
+    kind, *rest = decode_cursor(cursor).split(":")
+    if kind != "m" or len(rest) != 3 or not all(n.isdecimal() and len(n) < 18 for n in rest[:2]):
+        raise InvalidInput("This cursor is not of this list.", field="cursor", hint=_BAD_CURSOR)
+    seq, since, made_for = rest
+    if made_for != fingerprint:
+        raise InvalidInput(
+            "This cursor was made with another filter.",
+            field="cursor",
+            hint="Send the same filter with it, or begin without a cursor.",
+        )
+    return Mark(int(seq), int(since))
+
+
+# --- the filter ----------------------------------------------------------------------------------
+
+
+def to_filter(
+    session: Session, query: FilterQuery, *, names: bool = False, matched: bool = True
+) -> MentionFilter:
+    """The filter that the parameters stand for. Raises InvalidInput that names the parameter."""
+    if not matched and query.brand is not None:
+        raise InvalidInput(
+            "What belongs to no brand cannot belong to this one.",
+            field="brand",
+            hint="Leave out `brand`, or `matched=false`.",
+        )
+    return MentionFilter(
+        brand_id=None if query.brand is None else brand_id(session, query.brand),
+        sources=_list(query.source, "source"),
+        kinds=_list(query.kind, "kind", tuple(Kind)),
+        languages=_list(query.language, "language"),
+        labels=_list(query.sentiment, "sentiment", (*Label, UNSCORED)),
+        complaint=query.complaint,
+        topics=_list(query.topic, "topic"),
+        rating_gte=query.rating_gte,
+        rating_lte=query.rating_lte,
+        author=query.author,
+        named=names and query.author is not None,
+        since=query.since,
+        until=query.until,
+        q=query.q,
+        watch_id=query.watch,
+        matched=matched,
+    )
+
+
+def brand_id(session: Session, given: str) -> int:
+    """The id of the brand of that name (in any case) or id, archived or not.
+
+    Raises InvalidInput, which lists the names there are.
+    """
+    wanted = given.strip().casefold()
+    rows = session.execute(select(BrandRow.id, BrandRow.name).order_by(BrandRow.name)).all()
+    for row in rows:
+        if row.name.casefold() == wanted:
+            return int(row.id)
+    for row in rows:
+        if str(row.id) == wanted:
+            return int(row.id)
+    known = ", ".join(row.name for row in rows[:10])
+    raise InvalidInput(
+        f"There is no brand {given!r}.",
+        field="brand",
+        hint=f"Brands are: {known}." if known else "There is none yet.",
+    )
+
+
+def _list(given: str | None, field: str, allowed: tuple[str, ...] = ()) -> tuple[str, ...]:
+    values = sorted({value.strip() for value in (given or "").split(",") if value.strip()})
+    if given is not None and not values:
+        raise InvalidInput("There is nothing in it.", field=field, hint=f"Leave out `{field}`.")
+    for value in values:
+        if allowed and value not in allowed:
+            raise InvalidInput(
+                f"{value!r} is none of them.",
+                field=field,
+                hint=f"Choose from {', '.join(allowed)}.",
+            )
+    return tuple(str(value) for value in values)
+
+
+# --- one mention ---------------------------------------------------------------------------------
+
+
+class Revision(BaseModel):
+    """An earlier text."""
+
+    title: str | None
+    text: str
+    rating: float | None
+    replaced_at: datetime = Field(description="When we saw that it had been edited.")
+
+
+class Counts(BaseModel):
+    """Engagement at one moment; null = the source does not tell."""
+
+    at: datetime
+    likes: int | None
+    replies: int | None
+    shares: int | None
+    views: int | None
+
+
+class Brought(BaseModel):
+    """A watch that brought it."""
+
+    id: int
+    source: str
+    label: str
+    run_id: int | None
+
+
+class ReadingMade(BaseModel):
+    """What one set of models and rules made of it."""
+
+    generation: int = Field(description="Number of the set of models and rules.")
+    active: bool = Field(description="Whether this set is in force.")
+    brand_id: int | None = Field(description="Toward this brand; null = the text as a whole.")
+    language: str
+    sentiment: schemas.Sentiment | None
+    complaint: bool | None
+    topics: list[str]
+    rules_version: str
+
+
+class MentionDetail(BaseModel):
+    """One mention with all that is known of it."""
+
+    item: schemas.Mention
+    event_at: datetime = Field(description="The time by which it is counted.")
+    event_clamped: bool = Field(description="The source told a date in the future.")
+    edited_at: datetime | None
+    parent_id: str | None = Field(description="The source's id of what it answers to.")
+    parent: int | None = Field(description="Our id of that mention, where we have it.")
+    thread_id: str | None
+    is_own: bool = Field(description="Written by the brand itself.")
+    solicited: bool = Field(description="The author was asked for it.")
+    product: str | None
+    product_version: str | None
+    place: str | None
+    touchpoint: str | None
+    country: str | None
+    media: list[str]
+    engagement: list[Counts] = Field(description="In order of time; one for each change.")
+    revisions: list[Revision] = Field(description="Earlier texts, the oldest first.")
+    watches: list[Brought]
+    readings: list[ReadingMade] = Field(description="The newest set of models first.")
+
+
+@router.get("/{mention_id}", response_model=MentionDetail, operation_id="get_mention")
+def get_mention(services: ServicesDep, mention_id: Id) -> Response:
+    """One mention with its earlier texts, engagement over time, watches and all readings."""
+    with services.database.read() as session:
+        return Json(feed.get(session, mention_id, names=not services.settings.hash_authors))
