@@ -24,7 +24,7 @@ from listener.errors import (
 from listener.net.retry import NO_DETOUR, challenge, classify
 from listener.types import Gap, SourceSpec
 from listener.wire import JOB, CrawlJob, CrawlReport
-from spiders.guard import PRIVATE_HOSTS, RefusedTarget
+from spiders.guard import RefusedTarget
 
 
 class SourceSpider(scrapy.Spider):
@@ -61,7 +61,6 @@ class SourceSpider(scrapy.Spider):
         settings.set("USER_AGENT", job.user_agent, priority="spider")
         settings.set("DOWNLOAD_TIMEOUT", job.timeout_s, priority="spider")
         settings.set("DOWNLOAD_MAXSIZE", job.max_bytes, priority="spider")
-        settings.set(PRIVATE_HOSTS, list(job.private_hosts), priority="spider")
         if spider.is_all_inside():
             # The operator's own server, named as such: no need to tread softly.
             settings.set("DOWNLOAD_DELAY", 0, priority="spider")

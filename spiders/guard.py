@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from listener.errors import TargetForbidden
 from listener.net.guard import Guard
 
-PRIVATE_HOSTS = "LISTENER_PRIVATE_HOSTS"  # the setting in which the job names them
+PRIVATE_HOSTS = "LISTENER_PRIVATE_HOSTS"  # the setting that names them, given at the start
 
 
 class RefusedTarget(IgnoreRequest):

@@ -98,13 +98,10 @@ class SpiderCollector:
             with (folder / "stderr").open("wb") as errors:
                 process = subprocess.Popen(
                     [
-                        sys.executable,
-                        "-m",
-                        "scrapy",
-                        "crawl",
-                        self.spec.name,
-                        "-a",
-                        f"job={folder}",
+                        *(sys.executable, "-m", "scrapy", "crawl", self.spec.name),
+                        *("-a", f"job={folder}"),
+                        # The resolver is built before the spider reads its job.
+                        *("-s", f"LISTENER_PRIVATE_HOSTS={','.join(job.private_hosts)}"),
                     ],
                     cwd=folder,
                     env=_environ(),

@@ -116,7 +116,7 @@ class ReviewsSpider(SourceSpider):
             return
         fresh = 0
         for review in page.reviews:
-            item = self._item(review, walk, response)
+            item = self._item(review, walk)
             fresh += item.external_id not in walk.known
             walk.ids.append(item.external_id)
             if item.published_at is not None:
@@ -167,14 +167,14 @@ class ReviewsSpider(SourceSpider):
         state["full_at"] = self.job.now.timestamp() if full else before
         self.cursor[walk.start] = state
 
-    def _item(self, review: FoundReview, walk: _Walk, response: Response) -> RawItem:
+    def _item(self, review: FoundReview, walk: _Walk) -> RawItem:
         identity, derived = review.identity(walk.start, walk.ordinals)
         return RawItem(
             external_id=identity,
             derived=derived,
             namespace=urlsplit(walk.start).netloc.lower(),
             kind=Kind.REVIEW,
-            url=review.url or response.url,
+            url=review.url or walk.start,
             title=review.title,
             text=review.text,
             html=True,
