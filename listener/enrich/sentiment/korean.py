@@ -27,6 +27,7 @@ _TAIL: Final = 600
 _CHUNK: Final = 1024
 
 _NOISE: Final = re.compile(r"https?://\S+|www\.\S+|@[\w.\-]+|\S+@\S+\.\w+")
+_WORDED: Final = re.compile(r"\w")
 _MAYBE_NOISE: Final = re.compile(r"[@]|://|www\.")
 
 
@@ -97,7 +98,7 @@ class Korean:
             margins = self._margins(chunk)
             scores = np.tanh((weights.slope * margins + weights.offset) / 2).tolist()
             found += [
-                self._sentiment(score, bool(text.strip()))
+                self._sentiment(score, _WORDED.search(text) is not None)
                 for score, text in zip(scores, chunk, strict=True)
             ]
         return found
