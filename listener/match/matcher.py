@@ -228,7 +228,7 @@ def _fits(rule: _Rule, text: str, start: int, end: int) -> bool:
         return True
     kind = script(after)
     if last is Script.OTHER:
-        return after != text[end - 1] and not ("a" <= after <= "z")
+        return after != text[end - 1] and not (kind is Script.WORD and after.isalpha())
     if last is Script.KATAKANA:
         return kind is not Script.KATAKANA
     return kind is not Script.WORD
