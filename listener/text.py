@@ -192,9 +192,11 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )
 _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
-# Most addresses are canonical already: nothing to decode, to drop or to lower.
+# Most addresses are canonical already: nothing to decode or to lower, perhaps something to drop.
+_PARAMETER = r"[A-Za-z0-9_.~-]+(?:=[A-Za-z0-9_.~-]*)?"
 _CANONICAL = re.compile(
-    r"https?://(?!m?\.?blog\.naver\.)[a-z0-9-]+(?:\.[a-z0-9-]+)+/[A-Za-z0-9/_.~-]*"
+    r"https?://(?!(?:m\.)?blog\.naver\.com/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9/_.~-]*"
+    rf"(?:\?({_PARAMETER}(?:&{_PARAMETER})*))?"
 )
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
 _NAVER_BLOGS = frozenset({"blog.naver.com", "m.blog.naver.com"})
@@ -215,7 +217,8 @@ def canonical_url(url: str | None) -> str | None:
     """
     if not url or len(url) > MAX_URL * 2:
         return None
-    if len(url) <= MAX_URL and _CANONICAL.fullmatch(url):
+    plain = _CANONICAL.fullmatch(url) if len(url) <= MAX_URL else None
+    if plain and not (plain[1] and any(map(_is_tracking, plain[1].split("&")))):
         return url
     try:
         parts = urlsplit(_SURROGATE.sub("\ufffd", url).strip())
@@ -241,10 +244,14 @@ def canonical_url(url: str | None) -> str | None:
     path = quote(_ESCAPE.sub(_upper, parts.path), safe=_SAFE_PATH) or "/"
     query = parts.query
     if query:
-        kept = [p for p in query.split("&") if p and not _TRACKING.fullmatch(p.partition("=")[0])]
+        kept = [part for part in query.split("&") if part and not _is_tracking(part)]
         query = quote(_ESCAPE.sub(_upper, "&".join(kept)), safe=_SAFE_QUERY)
     result = f"{parts.scheme}://{host}{path}" + (f"?{query}" if query else "")
     return result if len(result) <= MAX_URL else None
+
+
+def _is_tracking(parameter: str) -> bool:
+    return _TRACKING.fullmatch(parameter.partition("=")[0]) is not None
 
 
 def _upper(escape: re.Match[str]) -> str:
@@ -317,6 +324,8 @@ def _identifier(value: str | None) -> str:
     """An id as the source gave it, without what a database refuses; if too long, its hash."""
     if not value:
         return ""
+    if len(value) <= MAX_ID and value.isascii() and value.isprintable():
+        return value.strip()
     value = _DROP.sub("", _SURROGATE.sub("\ufffd", value)).strip()
     return value if len(value) <= MAX_ID else f"hash:{_digest(value)}"
 
