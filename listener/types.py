@@ -183,7 +183,7 @@ class Brand:
     aliases: tuple[str, ...] = ()
     hashtags: tuple[str, ...] = ()  # without '#'
     handles: tuple[str, ...] = ()  # without '@'
-    any_terms: tuple[str, ...] = ()  # names as well; if given, at least one must occur
+    any_terms: tuple[str, ...] = ()  # each names the brand as well, like a product of its own
     all_terms: tuple[str, ...] = ()  # every one must occur besides a name
     none_terms: tuple[str, ...] = ()  # none may occur
     competitor: bool = False
