@@ -82,7 +82,7 @@ class FakeVersions(NamedTuple):
 class FakeReader:
     """Reads by signs: ``-`` at the end is negative and a complaint, ``+`` positive, ``=`` neutral.
 
-    Without a sign there is no sentiment; words that begin with ``topic`` are topics.
+    Without a sign there is no sentiment; words that begin with ``topic:`` are topics.
     """
 
     def __init__(self, versions: FakeVersions = FakeVersions()) -> None:  # noqa: B008 - immutable
@@ -109,7 +109,7 @@ class FakeReader:
             sentiment = Sentiment(
                 score=score, label=label, confidence=0.9, model="fake", version="1"
             )
-        topics = tuple(word for word in text.split() if word.startswith("topic"))
+        topics = tuple(word[6:] for word in text.split() if word.startswith("topic:"))
         return Reading(
             language="ko", sentiment=sentiment, complaint=text.endswith("-"), topics=topics
         )

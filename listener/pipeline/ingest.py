@@ -111,7 +111,7 @@ class Ingest:
         self.database = database
         self._reader = reader
         self._secrets = secrets
-        self._zone = ZoneInfo(settings.timezone)
+        self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
         self._matcher: tuple[object, Matcher] = ((), Matcher(()))  # compiled for these versions
 
@@ -288,7 +288,7 @@ class Ingest:
             elif mention.event_at is None:
                 open_.append(at)
         times = event_times(
-            [cleaned[at] for at in open_], covered_to=origin.covered_to, now=now, zone=self._zone
+            [cleaned[at] for at in open_], covered_to=origin.covered_to, now=now, zone=self.zone
         )
         for at, moment in zip(open_, times, strict=True):
             timed[at] = replace(cleaned[at], event_at=moment)

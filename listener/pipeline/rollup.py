@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from listener.enrich.complaint import rating_share
-from listener.store import buckets
+from listener.store import buckets, spikes
 from listener.store.buckets import Counted, Mark, Numbers, start_us
 from listener.store.killpoints import reach
 from listener.store.work import Database
@@ -30,6 +30,7 @@ def roll_up(database: Database, *, limit: int | None = None) -> int:
             reach("rollup.taken")
             counted = count(buckets.mentions_of(work.session, marks))
             reach("rollup.counted")
+            spikes.mark_stale(work.session, marks, {key: n.count for key, n in counted.items()})
             buckets.replace(work.session, marks, counted)
             reach("rollup.written")
             work.commit()

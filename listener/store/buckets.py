@@ -125,9 +125,9 @@ def take_dirty(session: Session, limit: int) -> list[Mark]:
     taken = session.execute(
         delete(DirtyRow)
         .where(tuple_(DirtyRow.brand_id, DirtyRow.at).in_(chosen))
-        .returning(DirtyRow.brand_id, type_coerce(DirtyRow.at, BigInteger))
+        .returning(DirtyRow.brand_id, DirtyRow.at)
     )
-    return sorted((brand_id, at) for brand_id, at in taken)
+    return sorted((brand_id, to_us(at)) for brand_id, at in taken)
 
 
 def dirty(session: Session) -> int:

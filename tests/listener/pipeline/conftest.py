@@ -1,4 +1,6 @@
-"""An install with fakes at its edges: a reader that takes no model, collectors that play a script."""
+"""An install with fakes at its edges: a reader that takes no model, collectors that play a
+script.
+"""
 
 from __future__ import annotations
 

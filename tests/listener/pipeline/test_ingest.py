@@ -142,8 +142,8 @@ def test_a_mention_is_stored_with_all_that_was_told(install: Install) -> None:
     )
     readings = install.all(ReadingRow, ReadingRow.brand_id)
     assert [(r.brand_id, r.score, r.label, r.complaint, r.topics) for r in readings] == [
-        (0, -0.8, "negative", True, ["topic:delivery"]),
-        (install.brand.id, -0.8, "negative", True, ["topic:delivery"]),
+        (0, -0.8, "negative", True, ["delivery"]),
+        (install.brand.id, -0.8, "negative", True, ["delivery"]),
     ]
     (author,) = install.all(AuthorRow)
     assert (author.native_id, author.handle, author.name) == ("u1", "mina", "Mina")
@@ -359,7 +359,7 @@ def test_all_of_a_shop_page_is_the_brands(database: Database, ingest: Ingest) ->
     ]
     # An edit does not make it anybody else's.
     install.store(a_raw("1", "이제 괜찮아요 +"))
-    assert [m.origin for m in install.all(MatchRow, MatchRow.mention_id)][0] == "watch"
+    assert install.all(MatchRow, MatchRow.mention_id)[0].origin == "watch"
 
 
 def test_another_watch_may_claim_a_known_mention_for_its_brand(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+from multiprocessing.queues import Queue
+from multiprocessing.synchronize import Barrier
 
 import pytest
 from sqlalchemy import text
@@ -13,14 +13,14 @@ from listener.errors import ConfigError, StorageError
 from listener.store import schema
 from listener.store.work import Database
 
-START = """
-import sys
-from listener.store import schema
-from listener.store.work import Database
-database = Database(sys.argv[1])
-schema.upgrade(database)
-print(schema.check(database))
-"""
+
+def start(url: str, together: Barrier, found: Queue[list[str]]) -> None:
+    """What a process does first."""
+    database = Database(url)
+    together.wait(30)
+    schema.upgrade(database)
+    found.put(schema.check(database))
+    database.close()
 
 
 @pytest.fixture
@@ -53,16 +53,16 @@ def test_check_names_a_column_that_is_missing(empty: Database) -> None:
 
 
 def test_two_processes_may_start_at_once(empty_url: str) -> None:
-    command = [sys.executable, "-c", START, empty_url]
-    with ThreadPoolExecutor() as pool:
-        ended = list(
-            pool.map(
-                lambda _: subprocess.run(command, capture_output=True, text=True, check=False),
-                range(3),
-            )
-        )
+    fork = multiprocessing.get_context("fork")
+    together, found = fork.Barrier(3), fork.Queue()
+    processes = [fork.Process(target=start, args=(empty_url, together, found)) for _ in range(3)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
 
-    assert [(run.returncode, run.stdout.strip()) for run in ended] == [(0, "[]")] * 3, ended
+    assert [process.exitcode for process in processes] == [0, 0, 0]
+    assert [found.get(timeout=5) for _ in processes] == [[], [], []]
 
 
 def test_a_database_of_a_newer_version_is_left_alone(empty: Database) -> None:

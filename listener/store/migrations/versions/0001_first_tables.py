@@ -26,7 +26,8 @@ def upgrade() -> None:
 def _search() -> None:
     """Tokens come prepared by store/search.py; the index takes them as they are."""
     if op.get_context().dialect.name == "sqlite":
-        # The row id is the mention's. Not contentless: SQLite < 3.43 cannot delete from such a table.
+        # The row id is the mention's. Not contentless: SQLite < 3.43 cannot delete from such a
+        # table.
         op.execute(
             "CREATE VIRTUAL TABLE mention_search USING fts5"
             "(tokens, tokenize = \"unicode61 remove_diacritics 0 tokenchars '#@_'\")"
