@@ -8,6 +8,7 @@ process.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -101,9 +102,9 @@ class Limiter:
 
     def __init__(
         self,
-        *,
         clock: Clock,
-        sleep: Sleep,
+        *,
+        sleep: Sleep = time.sleep,
         store: LimitStore | None = None,
         rule: Rule | None = None,
         patience: timedelta = timedelta(seconds=30),

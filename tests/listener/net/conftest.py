@@ -57,7 +57,7 @@ def make_net(clock: Clock, tmp_path: Any) -> Callable[..., Net]:
     ) -> Net:
         settings = Settings(home=tmp_path, allow_private_hosts=hosts, **given)
         guard = Guard(settings.private_hosts, lookup=lookup)
-        limiter = Limiter(clock=clock, sleep=clock.sleep, rule=rule)
+        limiter = Limiter(clock, sleep=clock.sleep, rule=rule)
         return Net(settings, guard, limiter, clock, tls=tls)
 
     return make

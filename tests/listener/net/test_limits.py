@@ -21,7 +21,7 @@ def s(seconds: float) -> timedelta:
 
 
 def test_a_delay_lies_between_any_two_requests(clock: Any) -> None:
-    limiter = Limiter(clock=clock, sleep=clock.sleep, rule=Rule(delay=s(2)))
+    limiter = Limiter(clock, sleep=clock.sleep, rule=Rule(delay=s(2)))
     for _ in range(3):
         limiter.wait("a:443|")
     limiter.wait("b:443|")  # another host does not wait
@@ -64,7 +64,7 @@ def test_no_window_ever_holds_more_than_burst_and_rate(
 
 
 def test_a_hold_is_obeyed_and_never_shortened(clock: Any) -> None:
-    limiter = Limiter(clock=clock, sleep=clock.sleep, rule=FREE)
+    limiter = Limiter(clock, sleep=clock.sleep, rule=FREE)
     limiter.hold("a:443|", clock.now + s(20))
     limiter.hold("a:443|", clock.now + s(5))
     limiter.wait("a:443|")
@@ -74,7 +74,7 @@ def test_a_hold_is_obeyed_and_never_shortened(clock: Any) -> None:
 
 
 def test_a_long_hold_is_told_instead_of_slept(clock: Any) -> None:
-    limiter = Limiter(clock=clock, sleep=clock.sleep, rule=FREE)
+    limiter = Limiter(clock, sleep=clock.sleep, rule=FREE)
     until = clock.now + s(900)
     limiter.hold("api.example:443|7", until)
     for _ in range(3):

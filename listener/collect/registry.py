@@ -1,0 +1,229 @@
+"""Which sources there are: pollers found in ``sources/``, spiders as they describe themselves.
+
+The registry also judges a watch's parameters before it is saved, and tells forms, API and docs what
+a source wants.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from listener.collect import sources
+from listener.collect.base import Poller
+from listener.errors import InvalidInput
+from listener.net.client import Net
+from listener.settings import PREFIX, Settings
+from listener.types import Collector, Param, SourceSpec
+
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+_JSON_TYPES = {
+    "string": "string",
+    "url": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+}
+
+
+class Registry:
+    """The sources by name."""
+
+    def __init__(self, collectors: Mapping[str, Collector]) -> None:
+        self._collectors = dict(sorted(collectors.items()))
+
+    def names(self) -> list[str]:
+        """Every source's name, sorted."""
+        return list(self._collectors)
+
+    def specs(self) -> list[SourceSpec]:
+        """Every source's spec, sorted by name."""
+        return [collector.spec for collector in self._collectors.values()]
+
+    def collector(self, source: str) -> Collector:
+        """The collector of a source. Raises InvalidInput that names what there is."""
+        found = self._collectors.get(source)
+        if found is None:
+            raise InvalidInput(
+                f"There is no source {source!r}.",
+                field="source",
+                hint=_instead(source, self._collectors),
+            )
+        return found
+
+    def spec(self, source: str) -> SourceSpec:
+        """The spec of a source. Raises InvalidInput."""
+        return self.collector(source).spec
+
+
+def find_pollers() -> dict[str, type[Poller]]:
+    """The Poller classes in ``listener/collect/sources/``, by the name in their spec.
+
+    A module brings the classes that it defines itself, so that one can build on another's.
+    """
+    found: dict[str, type[Poller]] = {}
+    for module in pkgutil.iter_modules(sources.__path__, prefix=f"{sources.__name__}."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if (
+                isinstance(value, type)
+                and issubclass(value, Poller)
+                and value.__module__ == module.name
+                and hasattr(value, "spec")
+            ):
+                found[value.spec.name] = value
+    return found
+
+
+def build_registry(net: Net, settings: Settings) -> Registry:
+    """All sources of this install: pollers on ``net``, and spiders that run in processes of their
+    own.
+    """
+    from listener.collect.spider import spider_collectors
+
+    collectors: dict[str, Collector] = {
+        name: poller(net) for name, poller in find_pollers().items()
+    }
+    return Registry({**spider_collectors(settings), **collectors})
+
+
+def check_params(spec: SourceSpec, params: Mapping[str, str]) -> dict[str, str]:
+    """A watch's parameters as they are stored: known names, checked values, defaults filled in.
+
+    An empty value counts as not given. Raises InvalidInput that names the parameter, and an
+    example.
+    """
+    known = {one.name: one for one in spec.params}
+    for name in params:
+        if name not in known:
+            raise InvalidInput(
+                f"{spec.title} has no parameter {name!r}.", field=name, hint=_instead(name, known)
+            )
+    checked: dict[str, str] = {}
+    for one in spec.params:
+        value = str(params.get(one.name) or "").strip() or one.default
+        if value:
+            checked[one.name] = _checked(one, value)
+        elif one.required:
+            raise InvalidInput(
+                f"{spec.title} needs {one.name} ({one.title}).", field=one.name, hint=_example(one)
+            )
+    return checked
+
+
+def spec_json(spec: SourceSpec) -> dict[str, Any]:
+    """A spec as plain JSON: what a form or a client needs; ``params`` is a JSON schema."""
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "title_ko": spec.title_ko,
+        "kind": spec.kind.value,
+        "every_seconds": int(spec.every.total_seconds()),
+        "default_match": spec.default_match.value,
+        "needs_brand": spec.needs_brand,
+        "languages": list(spec.languages),
+        "base_url": spec.base_url,
+        "base_url_setting": f"{PREFIX}{spec.name.upper()}__BASE_URL" if spec.base_url else None,
+        "params": {
+            "type": "object",
+            "properties": {one.name: _property(one) for one in spec.params},
+            "required": [one.name for one in spec.params if one.required],
+            "additionalProperties": False,
+        },
+        "credentials": [
+            {
+                "name": one.name,
+                "title": one.title,
+                "required": one.required,
+                "help": one.help,
+                "setting": f"{PREFIX}{spec.name.upper()}__{one.name.upper()}",
+            }
+            for one in spec.credentials
+        ],
+        "cost": spec.cost,
+        "limits": spec.limits,
+        "terms": spec.terms,
+    }
+
+
+def _checked(one: Param, value: str) -> str:
+    """One value in its one spelling. Raises InvalidInput."""
+    if one.choices:
+        match = next((choice for choice in one.choices if choice.lower() == value.lower()), None)
+        if match is None:
+            raise _wrong(one, f"is one of {', '.join(one.choices)}, not {value[:50]!r}")
+        return match
+    if one.kind == "integer":
+        try:
+            return str(int(value.replace(",", "").replace("_", "")))
+        except ValueError:
+            raise _wrong(one, f"is a whole number, not {value[:50]!r}") from None
+    if one.kind == "number":
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if number != number or number in (float("inf"), float("-inf")):
+            raise _wrong(one, f"is a number, not {value[:50]!r}")
+        return value
+    if one.kind == "boolean":
+        word = value.lower()
+        if word not in _TRUE | _FALSE:
+            raise _wrong(one, f"is true or false, not {value[:50]!r}")
+        return "true" if word in _TRUE else "false"
+    if one.kind == "url":
+        return _url(one, value)
+    if len(value) > 4_000:
+        raise _wrong(one, "is too long")
+    return value
+
+
+def _url(one: Param, value: str) -> str:
+    """A web address; where people leave the scheme out, https is meant."""
+    text = value if "://" in value else f"https://{value}"
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        host = ""
+    if not host or parts.scheme.lower() not in ("http", "https") or any(c.isspace() for c in host):
+        raise _wrong(one, f"is a web address, not {value[:80]!r}")
+    return text
+
+
+def _wrong(one: Param, what: str) -> InvalidInput:
+    return InvalidInput(f"{one.name} ({one.title}) {what}.", field=one.name, hint=_example(one))
+
+
+def _example(one: Param) -> str | None:
+    return f"For example: {one.name}={one.example}" if one.example else None
+
+
+def _instead(name: str, known: Mapping[str, object]) -> str:
+    near = difflib.get_close_matches(name, known, 1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"There is: {', '.join(sorted(known))}." if known else "There is none."
+
+
+def _property(one: Param) -> dict[str, Any]:
+    schema: dict[str, Any] = {
+        "type": _JSON_TYPES[one.kind],
+        "title": one.title,
+        "title_ko": one.title_ko,
+        "description": one.help,
+    }
+    if one.kind == "url":
+        schema["format"] = "uri"
+    if one.choices:
+        schema["enum"] = list(one.choices)
+    if one.default is not None:
+        schema["default"] = one.default
+    if one.example is not None:
+        schema["examples"] = [one.example]
+    return schema

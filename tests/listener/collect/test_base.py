@@ -1,0 +1,412 @@
+"""The runner: whatever happens on the way down, nothing is lost and what is lost is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from builders import NOW
+from listener.collect import cursor
+from listener.collect.base import Page, Parsed, Poller, Position, Request, param
+from listener.collect.cursor import Mark, Track, Walk
+from listener.errors import LayoutChanged, SourceUnavailable
+from listener.net.client import Net
+from listener.settings import Settings
+from listener.types import (
+    Batch,
+    Connection,
+    Gap,
+    GapReason,
+    Kind,
+    MatchMode,
+    Param,
+    Precision,
+    RawItem,
+    SourceSpec,
+    State,
+    Watch,
+)
+
+MINUTE = timedelta(minutes=1)
+WATCH = Watch(
+    id=1,
+    source="plaza",
+    params={},
+    match=MatchMode.ALL,
+    every=10 * MINUTE,
+    connection=Connection(source="plaza"),
+)
+
+
+class Plaza(Poller):
+    """A source in memory: item ``n`` was posted at minute ``n``; pages of ``size``, by offset or
+    below an id.
+    """
+
+    spec = SourceSpec(
+        name="plaza", title="Plaza", title_ko="플라자", every=10 * MINUTE, kind=Kind.POST
+    )
+
+    def __init__(
+        self, net: Any, *, size: int = 3, by_offset: bool = False, since: bool = False
+    ) -> None:
+        super().__init__(net)
+        self.items = 0
+        self.size = size
+        self.by_offset = by_offset
+        self.since = since
+        self.dated = True
+        self.arrivals: list[int] = []  # that many new items after each page
+        self.window: int | None = None  # only so many of the newest are shown
+        self.fail_on: set[int] = set()
+        self.calls = 0
+
+    def request(self, watch: Watch, at: Position) -> Request:
+        return Request(url=f"https://plaza.example/?page={at.token}")
+
+    def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
+        self.calls += 1
+        if self.calls in self.fail_on:
+            raise SourceUnavailable("down")
+        shown = range(self.items, 0, -1)[: self.window]
+        start = 0
+        if self.by_offset:
+            start = int(at.token or 0)
+        elif at.below is not None:
+            start = next((i for i, n in enumerate(shown) if n < int(at.below.id)), len(shown))
+        page = list(shown[start : start + self.size])
+        rest = shown[start + self.size :]
+        if self.since and at.above is not None:
+            rest = range(0) if page and page[-1] <= int(at.above.id) else rest
+            page = [n for n in page if n > int(at.above.id)]
+        more = str(start + self.size) if rest else ""
+        body = f"{','.join(map(str, page))}|{more}"
+        if self.arrivals:
+            self.items += self.arrivals.pop(0)
+        return Page(
+            url="https://plaza.example/", asked="https://plaza.example/", status=200, headers={},
+            body=body.encode(), now=NOW,
+        )  # fmt: skip
+
+    def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+        ids, _, more = page.text.partition("|")
+        items = tuple(self._item(int(n)) for n in ids.split(",") if n)
+        # A token that differs on each page, as real ones do.
+        return Parsed(items=items, next_page=more or None)
+
+    def _item(self, n: int) -> RawItem:
+        return RawItem(
+            external_id=str(n),
+            text="x",
+            published_at=NOW + n * MINUTE if self.dated else None,
+            published_precision=Precision.EXACT if self.dated else Precision.NONE,
+        )
+
+
+class Store:
+    """What ingest does with batches: items and state in one step."""
+
+    def __init__(self) -> None:
+        self.ids: set[int] = set()
+        self.gaps: list[Gap] = []
+        self.state = State()
+        self.complete = 0
+
+    def run(
+        self, plaza: Plaza, *, now: datetime = NOW, crash_after: int | None = None
+    ) -> list[Batch]:
+        batches: list[Batch] = []
+        if crash_after == 0:
+            return batches
+        for batch in plaza.collect(WATCH, self.state, now=now):
+            batches.append(batch)
+            self.ids |= {int(item.external_id) for item in batch.items}
+            self.gaps += batch.gaps
+            self.state = batch.state
+            self.complete += batch.complete
+            if crash_after is not None and len(batches) >= crash_after:
+                break
+        return batches
+
+    def missing(self, upto: int) -> set[int]:
+        """Items that are neither stored nor inside a gap."""
+        return {
+            n
+            for n in range(1, upto + 1)
+            if n not in self.ids
+            and not any(g.from_at <= NOW + n * MINUTE <= (g.to_at or NOW) for g in self.gaps)
+        }
+
+
+def a_net(max_pages: int) -> Any:
+    """Stands in for Net where nothing goes out: only the page limit is read."""
+    return SimpleNamespace(settings=Settings(max_pages=max_pages))
+
+
+MakeNet = Callable[..., Net]
+
+
+def test_the_mark_moves_only_when_the_way_down_is_closed(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net()), Store()
+    plaza.items = 4
+    first = store.run(plaza)
+    assert [batch.complete for batch in first] == [False, True]
+    plaza.items = 12
+    marks = [cursor.load(batch.state.cursor).mark for batch in store.run(plaza)]
+    assert [mark.id for mark in marks if mark] == ["4", "4", "12"]
+    assert store.ids == set(range(1, 13))
+    assert store.complete == 2
+
+
+def test_a_crash_on_page_3_is_resumed_there(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net()), Store()
+    plaza.items = 2
+    store.run(plaza)
+    plaza.items = 20
+    store.run(plaza, crash_after=3)
+    assert store.missing(20)
+    plaza.items = 23  # and others came meanwhile
+    batches = store.run(plaza)
+    assert store.missing(23) == set()
+    assert not store.gaps
+    # The old walk is closed first, which does not complete the run; then the new items.
+    assert [batch.complete for batch in batches][-1]
+    assert sum(batch.complete for batch in batches) == 1
+    assert {item.external_id for item in batches[0].items} == {"11", "10", "9"}
+
+
+def test_an_error_on_the_way_keeps_what_came_before(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net()), Store()
+    plaza.items = 10
+    plaza.fail_on = {3}
+    with pytest.raises(SourceUnavailable):
+        store.run(plaza)
+    assert store.ids == {10, 9, 8, 7, 6, 5}
+    store.run(plaza)
+    assert store.missing(10) == set()
+
+
+def test_too_many_pages_become_a_gap_and_the_mark_moves(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net(max_pages=2)), Store()
+    plaza.items = 3
+    store.run(plaza)
+    plaza.items = 20
+    batches = store.run(plaza)
+    [gap] = store.gaps
+    assert gap.why is GapReason.PAGE_CAP
+    assert (gap.from_at, gap.to_at) == (NOW + 3 * MINUTE, NOW + 15 * MINUTE)
+    assert batches[-1].complete
+    assert cursor.load(store.state.cursor).mark == Mark("20", NOW + 20 * MINUTE)
+    assert store.missing(20) == set()
+    assert not store.run(plaza)[-1].gaps
+
+
+def test_a_first_run_that_is_cut_short_is_a_notice_not_a_gap(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net(max_pages=2)), Store()
+    plaza.items = 20
+    batches = store.run(plaza)
+    assert not store.gaps
+    assert "Older items were left out" in batches[-1].notices[0]
+    assert batches[-1].complete
+
+
+def test_a_run_without_pages_left_for_the_newest_goes_on_next_time(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net(max_pages=4)), Store()
+    plaza.items = 3
+    store.run(plaza)
+    plaza.items = 12
+    store.run(plaza, crash_after=1)
+    plaza.items = 30
+    # Two pages close the old walk, two are left of the seven that the new one needs.
+    assert not any(batch.complete for batch in store.run(plaza))
+    assert not store.gaps
+    plaza.items = 31
+    store.run(plaza)
+    assert store.missing(30) == set()
+
+
+def test_nothing_new_is_complete(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net(), since=True), Store()
+    plaza.items = 4
+    store.run(plaza)
+    later = NOW + timedelta(hours=1)
+    [batch] = store.run(plaza, now=later)
+    assert batch.complete
+    assert batch.items == ()
+    track = cursor.load(store.state.cursor)
+    assert track.mark == Mark("4", NOW + 4 * MINUTE)
+    assert track.closed_at == later
+
+
+def test_a_mark_deleted_at_the_source_does_not_send_us_to_the_bottom(make_net: MakeNet) -> None:
+    plaza = Plaza(make_net())
+    state = State(cursor=cursor.dump(Track(mark=Mark("8.5", NOW + 8 * MINUTE + MINUTE / 2))))
+    plaza.items = 40
+    store = Store()
+    store.state = state
+    assert store.run(plaza)[-1].complete
+    assert min(store.ids) == 8
+
+
+def test_pages_that_lead_in_circles_end(make_net: MakeNet) -> None:
+    class Circle(Plaza):
+        def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+            return Parsed(items=(self._item(5),), next_page="again")
+
+    assert len(Store().run(Circle(make_net()))) == 2
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda page: page["posts"], "'posts' is missing"),
+        (lambda page: page["nothing"]["x"], "another type"),
+        (lambda page: page["list"][3], "shorter"),
+        (lambda page: int(page["text"]), "another type"),
+        (lambda page: page["text"].nothing, "another type"),
+    ],
+)
+def test_what_a_parser_misses_is_a_changed_layout_in_words(
+    make_net: MakeNet, read: Any, words: str
+) -> None:
+    class Changed(Plaza):
+        def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+            read({"nothing": None, "list": [], "text": "s3cret"})
+            raise AssertionError
+
+    with pytest.raises(LayoutChanged, match=words) as caught:
+        Store().run(Changed(make_net()))
+    assert "Plaza" in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_suspect_page_is_not_complete(make_net: MakeNet) -> None:
+    class Empty(Plaza):
+        def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+            return Parsed(items=(), suspect="It had items.")
+
+    [batch] = Store().run(Empty(make_net()))
+    assert batch.suspect
+    assert not batch.complete
+
+
+def test_memory_now_and_memory_once_closed(make_net: MakeNet) -> None:
+    class Remembering(Plaza):
+        def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+            parsed = super().parse(page, watch, at)
+            return Parsed(
+                items=parsed.items,
+                next_page=parsed.next_page,
+                keep={"user": "7"},
+                keep_when_closed={"top": parsed.items[0].external_id},
+            )
+
+    plaza, store = Remembering(make_net()), Store()
+    plaza.items = 9
+    store.run(plaza, crash_after=1)
+    assert cursor.load(store.state.cursor).memory == {"user": "7"}
+    store.run(plaza)
+    assert cursor.load(store.state.cursor).memory == {"user": "7", "top": "9"}
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_nothing_is_lost_whatever_happens(data: st.DataObject) -> None:
+    by_offset = data.draw(st.booleans(), "by offset")
+    plaza = Plaza(
+        a_net(data.draw(st.integers(1, 5), "max pages")),
+        size=data.draw(st.integers(1, 4), "size"),
+        by_offset=by_offset,
+        since=data.draw(st.booleans(), "since"),
+    )
+    store = Store()
+    plaza.items = data.draw(st.integers(0, 6), "history")
+    store.run(plaza)
+    history = plaza.items
+    store.ids |= set(range(1, history + 1))  # a first run may be cut short
+    while cursor.load(store.state.cursor).walk:  # pragma: no cover
+        store.run(plaza)
+    for _ in range(data.draw(st.integers(1, 6), "runs")):
+        plaza.items += data.draw(st.integers(0, 12), "new")
+        plaza.arrivals = data.draw(st.lists(st.integers(0, 2), max_size=4), "meanwhile")
+        plaza.fail_on = {plaza.calls + n for n in data.draw(st.sets(st.integers(1, 6), max_size=2))}
+        shown = plaza.items
+        crash = data.draw(st.none() | st.integers(0, 4), "crash")
+        try:
+            batches = store.run(plaza, crash_after=crash)
+        except SourceUnavailable:
+            continue
+        if crash is None and batches and batches[-1].complete:
+            assert store.missing(shown) == set()
+    plaza.fail_on, plaza.arrivals = set(), []
+    for _ in range(30):
+        batches = store.run(plaza)
+        if batches and batches[-1].complete:
+            break
+    assert batches[-1].complete
+    assert store.missing(plaza.items) == set()
+    assert cursor.load(store.state.cursor).walk is None
+
+
+TIMES = st.datetimes(timezones=st.just(UTC))
+MARKS = st.builds(Mark, st.text(min_size=1), st.none() | TIMES)
+WALKS = st.builds(
+    Walk,
+    started_at=TIMES,
+    top=st.none() | MARKS,
+    bottom=st.none() | MARKS,
+    token=st.none() | st.text(min_size=1),
+    pending=st.dictionaries(st.text(), st.integers()),
+)
+
+
+@given(
+    st.builds(
+        Track,
+        mark=st.none() | MARKS,
+        closed_at=st.none() | TIMES,
+        walk=st.none() | WALKS,
+        memory=st.dictionaries(st.text(), st.text()),
+    )
+)
+def test_a_cursor_comes_back_from_the_store_as_it_was(track: Track) -> None:
+    assert cursor.load(json.loads(json.dumps(cursor.dump(track)))) == track
+
+
+@pytest.mark.parametrize(
+    "stored", [{"mark": {}}, {"walk": {"token": "x"}}, {"closed_at": "?"}, {"mark": 5}]
+)
+def test_a_cursor_that_cannot_be_read_starts_anew(stored: dict[str, Any]) -> None:
+    assert cursor.load(stored) == Track()
+
+
+def test_gaps_have_bounds_even_without_times() -> None:
+    track = Track(mark=Mark("1"), closed_at=NOW, walk=Walk(started_at=NOW + 60 * MINUTE))
+    assert cursor.gap(track, GapReason.WINDOW) == Gap(
+        from_at=NOW, to_at=NOW + 60 * MINUTE, why=GapReason.WINDOW
+    )
+    assert cursor.gap(Track(walk=Walk(started_at=NOW)), GapReason.WINDOW) is None
+
+
+def test_a_parameter_falls_back_to_the_sources_default() -> None:
+    spec = SourceSpec(
+        name="p", title="P", title_ko="P", every=MINUTE, kind=Kind.POST,
+        params=(Param(name="mode", title="Mode", title_ko="방식", default="search"),),
+    )  # fmt: skip
+    assert param(WATCH, spec, "mode") == "search"
+    assert param(WATCH, spec, "other") == ""
+    assert (
+        param(Watch(**{**_fields(WATCH), "params": {"mode": "mentions"}}), spec, "mode")
+        == "mentions"
+    )
+
+
+def _fields(watch: Watch) -> dict[str, Any]:
+    return {name: getattr(watch, name) for name in Watch.__dataclass_fields__}
