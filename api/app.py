@@ -8,15 +8,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from api import auth, errors
 from api.deps import Lane, Services, Wiring, known_query
 from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
-from api.routes import feeds, health, mentions, session
+from api.routes import (
+    alerts,
+    brands,
+    feeds,
+    health,
+    keys,
+    mentions,
+    session,
+    sources,
+    stats,
+    watches,
+)
 from listener import __version__
 from listener.settings import load
 
@@ -34,7 +47,17 @@ MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its t
 
 # Open to everybody: is it alive, and logging in. A test holds every other route against this list.
 PUBLIC = (health.public, session.router)
-GUARDED = (health.guarded, mentions.router, feeds.router)
+GUARDED = (
+    health.guarded,
+    mentions.router,
+    feeds.router,
+    brands.router,
+    watches.router,
+    alerts.router,
+    stats.router,
+    sources.router,
+    keys.router,
+)
 
 
 def create_app(wiring: Wiring | None = None) -> FastAPI:
@@ -53,7 +76,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         wiring=wired,
         lane=Lane(),
     )
-    keys = auth.KeyRing(services.database)
+    ring = auth.KeyRing(services.database)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -62,7 +85,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         access_log.addFilter(hide)
         yield
         access_log.removeFilter(hide)
-        keys.close()
+        ring.close()
         services.lane.close()
         if wiring is None:
             wired.close()
@@ -87,7 +110,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         },
     )
     app.state.services = services
-    app.state.keys = keys
+    app.state.keys = ring
     app.state.throttle = auth.Throttle()
     app.state.metrics = Metrics()
     app.state.security_headers = dict(SECURITY_HEADERS)
@@ -105,11 +128,21 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
 def _add_dashboard(app: FastAPI) -> None:
     """The pages, where there are any: ``pages.router`` and ``pages.error_page`` for browsers."""
     if STATIC.is_dir():
-        app.mount("/static", StaticFiles(directory=STATIC), name="static")
+        app.mount("/static", _Static(directory=STATIC), name="static")
     if find_spec(DASHBOARD) is not None:
         pages = importlib.import_module(DASHBOARD)
         app.include_router(pages.router)
         app.state.error_page = getattr(pages, "error_page", None)
+
+
+class _Static(StaticFiles):
+    """Files whose address names their content (``?v=``), so that browsers may keep them."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        """As ever, with a word on keeping it."""
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "public, max-age=31536000, immutable"
+        return response
 
 
 def _wire() -> Wiring:

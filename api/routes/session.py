@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Query, Request
+from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse
 
 from api import auth
@@ -26,10 +26,8 @@ def log_in(
     password: Annotated[str, Form(max_length=1000)],
     go_to: Annotated[str, Form(alias="next", max_length=2000)] = "/",
 ) -> RedirectResponse:
-    """Log in by password. Another site cannot send this form: its origin is checked."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise Forbidden("This form was sent from another site.")
+    """Log in by password."""
+    _check_origin(request)
     address = request.client.host if request.client else ""
     _user, token = auth.login(
         services,
@@ -44,14 +42,19 @@ def log_in(
     return response
 
 
-@router.get("/login/link")
+@router.post("/login/link")
 def log_in_by_link(
     request: Request,
     services: ServicesDep,
     now: Now,
-    link: Annotated[str, Query(alias="token", max_length=200)],
+    link: Annotated[str, Form(alias="token", max_length=200)],
 ) -> RedirectResponse:
-    """Log in by a one-time link."""
+    """Log in by a one-time link.
+
+    The link itself opens a page of the dashboard that sends this, so that programs which follow
+    links in mails and chats do not use it up.
+    """
+    _check_origin(request)
     _user, token = auth.login_by_link(services, link, now=now)
     response = RedirectResponse("/", 303)
     auth.set_cookie(response, request, services.settings, token)
@@ -67,6 +70,13 @@ def log_out(request: Request, services: ServicesDep) -> RedirectResponse:
     response = RedirectResponse("/login", 303)
     auth.clear_cookie(response, request, services.settings)
     return response
+
+
+def _check_origin(request: Request) -> None:
+    """Another site must not log people in: they would work in an account that is not theirs."""
+    origin = request.headers.get("origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+        raise Forbidden("This form was sent from another site.")
 
 
 def _local(path: str) -> str:

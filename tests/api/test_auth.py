@@ -24,7 +24,7 @@ OPEN = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("POST", "/login"),
-    ("GET", "/login/link"),
+    ("POST", "/login/link"),
 }
 Problem = Callable[..., dict[str, Any]]
 PASSWORD = "correct horse battery"
@@ -65,7 +65,9 @@ def link(database: Database, user: User, now: datetime) -> str:
 @pytest.fixture
 def browser(anyone: TestClient, link: str) -> TestClient:
     """A client with a session."""
-    assert anyone.get(f"/login/link?token={link}", follow_redirects=False).status_code == 303
+    assert (
+        anyone.post("/login/link", data={"token": link}, follow_redirects=False).status_code == 303
+    )
     return anyone
 
 
@@ -146,7 +148,7 @@ def test_a_busy_writer_does_not_hold_up_readers(
 def test_link_logs_in_once_and_cookie_is_safe(
     anyone: TestClient, link: str, is_problem: Problem
 ) -> None:
-    response = anyone.get(f"/login/link?token={link}", follow_redirects=False)
+    response = anyone.post("/login/link", data={"token": link}, follow_redirects=False)
     assert response.status_code == 303
     cookie = response.headers["set-cookie"]
     assert "HttpOnly" in cookie
@@ -154,18 +156,24 @@ def test_link_logs_in_once_and_cookie_is_safe(
     assert "Secure" not in cookie
     assert anyone.get("/metrics").status_code == 200
     anyone.cookies.clear()
-    is_problem(anyone.get(f"/login/link?token={link}", follow_redirects=False), 401, "unauthorized")
+    is_problem(
+        anyone.post("/login/link", data={"token": link}, follow_redirects=False),
+        401,
+        "unauthorized",
+    )
     assert anyone.get("/metrics").status_code == 401
 
 
 def test_link_runs_out(anyone: TestClient, link: str, clock: Any, now: datetime) -> None:
     clock.at = now + timedelta(minutes=15)
-    assert anyone.get(f"/login/link?token={link}", follow_redirects=False).status_code == 401
+    assert (
+        anyone.post("/login/link", data={"token": link}, follow_redirects=False).status_code == 401
+    )
 
 
 def test_cookie_is_secure_over_https(app: FastAPI, link: str) -> None:
     with TestClient(app, base_url="https://listener.example") as client:
-        cookie = client.get(f"/login/link?token={link}", follow_redirects=False).headers[
+        cookie = client.post("/login/link", data={"token": link}, follow_redirects=False).headers[
             "set-cookie"
         ]
         assert "Secure" in cookie
@@ -322,7 +330,7 @@ def test_a_public_https_address_makes_cookies_secure(
     make_app: Callable[..., FastAPI], link: str
 ) -> None:
     with TestClient(make_app(public_url="https://listener.example")) as client:
-        cookie = client.get(f"/login/link?token={link}", follow_redirects=False).headers[
+        cookie = client.post("/login/link", data={"token": link}, follow_redirects=False).headers[
             "set-cookie"
         ]
     assert "Secure" in cookie

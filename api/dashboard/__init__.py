@@ -1,0 +1,1 @@
+"""The dashboard: pages rendered here from what the store holds, usable without JavaScript."""
