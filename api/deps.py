@@ -162,7 +162,7 @@ async def known_query(request: Request) -> None:
         known = names[id(route)] = frozenset(_query_names(route.dependant))
     for name, value in request.query_params.multi_items():
         if "\0" in value:
-            raise InvalidInput("There is a NUL character in it.", field=name)
+            raise InvalidInput("There is a NUL character in it.", field=name, hint="Leave it out.")
         if name not in known:
             raise InvalidInput(
                 f"There is no parameter {name!r} here.",

@@ -58,7 +58,12 @@ TITLES: Mapping[str, str] = {
 }
 
 # What an HTTP status without an error of ours is called.
-_BY_STATUS: Mapping[int, str] = {404: "not-found", 405: "method", 413: "too-large"}
+_BY_STATUS: Mapping[int, str] = {
+    400: "invalid",
+    404: "not-found",
+    405: "method",
+    413: "too-large",
+}
 
 
 class Unauthorized(ListenerError):
@@ -91,6 +96,16 @@ class TooManyAttempts(ListenerError):
             "Too many failed attempts.", hint=f"Try again in {max(1, retry_after // 60)} minutes."
         )
         self.retry_after = retry_after
+
+
+class InvalidFields(ListenerError):
+    """Several fields that cannot be used, told at once."""
+
+    code = "invalid"
+
+    def __init__(self, problems: Sequence[InvalidInput]) -> None:
+        super().__init__(" ".join(one.message for one in problems), hint=problems[0].hint)
+        self.problems = problems
 
 
 class FieldProblem(BaseModel):
@@ -161,11 +176,15 @@ async def _expected(request: Request, error: Exception) -> Response:
     assert isinstance(error, ListenerError)  # noqa: S101 - registered for it
     status = STATUS.get(error.code, 502)  # what is left are failures of a source
     errors: Sequence[Mapping[str, str]] = ()
-    if isinstance(error, InvalidInput):
+    if isinstance(error, InvalidInput | InvalidFields):
         place = "query" if request.method in _SAFE else "body"
         status = 400 if place == "query" else 422
-        if error.field:
-            errors = [{"field": error.field, "in": place, "message": error.message}]
+        problems = error.problems if isinstance(error, InvalidFields) else [error]
+        errors = [
+            {"field": one.field, "in": place, "message": one.message}
+            for one in problems
+            if one.field
+        ]
     headers = {}
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = 'Bearer realm="listener"'

@@ -117,11 +117,8 @@ def _read(session: Session, now: datetime) -> Iterator[Metric]:
     yield runs
 
     outbox = GaugeMetricFamily("listener_outbox", "Messages by state.", labels=["state"])
-    counts = dict(
-        session.execute(select(OutboxRow.state, func.count()).group_by(OutboxRow.state))
-        .tuples()
-        .all()
-    )
+    by_state = select(OutboxRow.state, func.count()).group_by(OutboxRow.state)
+    counts = {state: count for state, count in session.execute(by_state)}
     for state in ("pending", "sent", "dead"):
         outbox.add_metric([state], counts.get(state, 0))
     yield outbox

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -188,8 +188,8 @@ def to_filter(
         rating_lte=query.rating_lte,
         author=query.author,
         named=names and query.author is not None,
-        since=query.since,
-        until=query.until,
+        since=query.since and query.since.astimezone(UTC),
+        until=query.until and query.until.astimezone(UTC),
         q=query.q,
         watch_id=query.watch,
         matched=matched,

@@ -1,0 +1,410 @@
+"""``/api/v1/spikes``, ``alerts``, ``deliveries``, ``channels``: what stood out, who was told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, Field
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from starlette.responses import Response
+
+from api.auth import Admins, Reads, Who, Writes
+from api.deps import (
+    Json,
+    Now,
+    Page,
+    PageQuery,
+    ServicesDep,
+    decode_cursor,
+    encode_cursor,
+    key_of,
+    page_of,
+)
+from api.routes.mentions import brand_id
+from api.routes.schemas import LARGEST_ID, Body, BrandName, Id
+from api.routes.watches import JobOut
+from listener.errors import InvalidInput
+from listener.store import channels, history, jobs, spikes
+from listener.store.base import from_us, to_us
+from listener.store.tables import AlertRow, BrandRow, ChannelRow, JobRow, SpikeRow
+
+router = APIRouter(prefix="/api/v1", dependencies=[Reads], tags=["alerts"])
+
+SpikeState = Literal["open", "resolved"]
+
+
+# --- spikes --------------------------------------------------------------------------------------
+
+
+class Driver(BaseModel):
+    """What there is more of than usual."""
+
+    name: str = Field(examples=["delivery"])
+    count: int = Field(description="Mentions of the spike with it.", examples=[31])
+    share: float = Field(description="Of the spike's mentions, 0 to 1.", examples=[0.74])
+    usual_share: float = Field(description="Of the mentions before it.", examples=[0.21])
+    excess: float = Field(description="How many more than usual.", examples=[28.5])
+
+
+class Drivers(BaseModel):
+    """What drives the spike, strongest first."""
+
+    topics: list[Driver] = []
+    sources: list[Driver] = []
+    labels: list[Driver] = Field([], description="Sentiment.")
+    phrases: list[dict[str, Any]] = Field([], description="Words that set its texts apart.")
+
+
+class SpikeOut(BaseModel):
+    """A series far above what was expected of it."""
+
+    id: int
+    brand: BrandName
+    series: str = Field(
+        description="`all`, `negative`, `complaint`, `low_rating`, or a topic's complaints as "
+        "`topic:delivery:complaint`.",
+        examples=["complaint"],
+    )
+    state: SpikeState
+    onset: datetime = Field(description="When it began.")
+    opened_at: datetime = Field(description="When it was noticed.")
+    updated_at: datetime
+    resolved_at: datetime | None
+    expected: float = Field(description="Mentions expected since its onset.", examples=[6.2])
+    observed: float = Field(description="Mentions seen since its onset.", examples=[42])
+    score: float = Field(
+        description="How surprising at its highest: 0 = such a thing once a month, 2 = once in a "
+        "hundred months.",
+        examples=[5.3],
+    )
+    drivers: Drivers
+    explanation: dict[str, Any] = Field(description="Authors, stories, complaints: more numbers.")
+    mention_ids: list[int] = Field(description="Its mentions, samples first.")
+    alert_id: int | None
+
+
+class SpikeQuery(PageQuery):
+    """Which spikes."""
+
+    brand: str | None = Field(None, max_length=200, description="Name or id of a brand.")
+    state: SpikeState | None = Field(None, description="open or resolved.")
+
+
+@router.get("/spikes", response_model=Page[SpikeOut], operation_id="list_spikes")
+def list_spikes(services: ServicesDep, query: Annotated[SpikeQuery, Query()]) -> Response:
+    """Spikes, the latest onset first."""
+    with services.database.read() as session:
+        rows = spikes.page(
+            session,
+            brand_id=None if query.brand is None else brand_id(session, query.brand),
+            state=query.state,
+            before=_spike_before(query.cursor),
+            limit=query.limit + 1,
+        )
+        told = _spikes(session, rows)
+    cursor = None
+    if len(told) > query.limit:
+        last = rows[query.limit - 1]
+        cursor = encode_cursor(f"spike:{to_us(last.onset_at)}:{last.id}")
+    return Json({"items": told[: query.limit], "next_cursor": cursor})
+
+
+@router.get("/spikes/{spike_id}", response_model=SpikeOut, operation_id="get_spike")
+def get_spike(services: ServicesDep, spike_id: Id) -> Response:
+    """One spike."""
+    with services.database.read() as session:
+        return Json(_spikes(session, [history.get_spike(session, spike_id)])[0])
+
+
+def _spike_before(cursor: str | None) -> tuple[datetime, int] | None:
+    if cursor is None:
+        return None
+    kind, *rest = decode_cursor(cursor).split(":")
+    if kind != "spike" or len(rest) != 2 or not all(n.isdecimal() and len(n) < 17 for n in rest):
+        raise InvalidInput(
+            "This cursor is not of this list.", field="cursor", hint="Begin without a cursor."
+        )
+    return from_us(int(rest[0])), int(rest[1])
+
+
+def _spikes(session: Session, rows: Sequence[SpikeRow]) -> list[dict[str, Any]]:
+    names = _brand_names(session, {row.brand_id for row in rows})
+    told = []
+    for row in rows:
+        rest = dict(row.explanation)
+        drivers = {name: rest.pop(name, []) for name in Drivers.model_fields}
+        told.append(
+            {
+                "id": row.id,
+                "brand": names[row.brand_id],
+                "series": row.dimension,
+                "state": row.state,
+                "onset": row.onset_at,
+                "opened_at": row.opened_at,
+                "updated_at": row.updated_at,
+                "resolved_at": row.resolved_at,
+                "expected": row.expected,
+                "observed": row.observed,
+                "score": row.score,
+                "drivers": drivers,
+                "explanation": rest,
+                "mention_ids": row.mention_ids,
+                "alert_id": row.alert_id,
+            }
+        )
+    return told
+
+
+def _brand_names(session: Session, ids: set[int]) -> Mapping[int, dict[str, Any]]:
+    rows = session.execute(select(BrandRow.id, BrandRow.name).where(BrandRow.id.in_(ids)))
+    return {id_: {"id": id_, "name": name} for id_, name in rows}
+
+
+# --- alerts --------------------------------------------------------------------------------------
+
+
+class AlertOut(BaseModel):
+    """One event that people were told of; it groups the spikes of that event."""
+
+    id: int
+    brand: BrandName
+    state: SpikeState
+    severity: str
+    opened_at: datetime
+    updated_at: datetime
+    resolved_at: datetime | None
+    acknowledged_at: datetime | None = Field(description="When somebody said they had seen it.")
+    acknowledged_by: int | None = Field(description="Which user; null for an API key.")
+    spike_ids: list[int]
+
+
+class AlertQuery(SpikeQuery):
+    """Which alerts."""
+
+
+@router.get("/alerts", response_model=Page[AlertOut], operation_id="list_alerts")
+def list_alerts(services: ServicesDep, query: Annotated[AlertQuery, Query()]) -> Response:
+    """Alerts, the latest first."""
+    before = key_of(query.cursor, "alert")
+    with services.database.read() as session:
+        rows = history.alerts(
+            session,
+            brand_id=None if query.brand is None else brand_id(session, query.brand),
+            state=query.state,
+            before_id=before,
+            limit=query.limit + 1,
+        )
+        told = _alerts(session, rows)
+    return page_of(told, limit=query.limit, name="alert", key=lambda one: one["id"])
+
+
+@router.get("/alerts/{alert_id}", response_model=AlertOut, operation_id="get_alert")
+def get_alert(services: ServicesDep, alert_id: Id) -> Response:
+    """One alert."""
+    with services.database.read() as session:
+        return Json(_alerts(session, [history.get_alert(session, alert_id)])[0])
+
+
+@router.post(
+    "/alerts/{alert_id}/acknowledge",
+    response_model=AlertOut,
+    operation_id="acknowledge_alert",
+    dependencies=[Writes],
+)
+def acknowledge_alert(services: ServicesDep, now: Now, who: Who, alert_id: Id) -> Response:
+    """Say that you have seen it. Who was first stays."""
+    with services.database.write() as work:
+        user_id = who.user.id if who.user else None
+        row = history.acknowledge(work.session, alert_id, user_id=user_id, now=now)
+        work.commit()
+        return Json(_alerts(work.session, [row])[0])
+
+
+def _alerts(session: Session, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
+    names = _brand_names(session, {row.brand_id for row in rows})
+    grouped = history.spikes_of(session, [row.id for row in rows])
+    given = set(AlertOut.model_fields) - {"brand", "spike_ids"}
+    return [
+        {name: getattr(row, name) for name in given}
+        | {"brand": names[row.brand_id], "spike_ids": grouped[row.id]}
+        for row in rows
+    ]
+
+
+# --- deliveries ----------------------------------------------------------------------------------
+
+
+class DeliveryOut(BaseModel):
+    """One attempt to send a message."""
+
+    id: int
+    channel_id: int
+    channel: str = Field(description="The channel's name.")
+    message_id: str = Field(description="The same for every attempt: receivers can drop repeats.")
+    alert_id: int | None
+    event: str = Field(examples=["alert.opened"])
+    attempt: int = Field(description="1 = the first.")
+    at: datetime
+    ok: bool
+    status_code: int | None = Field(description="The receiver's HTTP status.")
+    reason: str = Field(description="Why it failed.")
+    duration_ms: int
+    state: str = Field(description="The message now: pending, sent, or dead (given up).")
+
+
+class DeliveryQuery(PageQuery):
+    """Which deliveries."""
+
+    channel: int | None = Field(None, ge=1, le=LARGEST_ID, description="Id of a channel.")
+    alert: int | None = Field(None, ge=1, le=LARGEST_ID, description="Id of an alert.")
+
+
+@router.get("/deliveries", response_model=Page[DeliveryOut], operation_id="list_deliveries")
+def list_deliveries(services: ServicesDep, query: Annotated[DeliveryQuery, Query()]) -> Response:
+    """Attempts to tell of alerts, the latest first."""
+    before = key_of(query.cursor, "delivery")
+    with services.database.read() as session:
+        found = history.deliveries(
+            session,
+            channel_id=query.channel,
+            alert_id=query.alert,
+            before_id=before,
+            limit=query.limit + 1,
+        )
+    return page_of(found, limit=query.limit, name="delivery", key=lambda one: one.id)
+
+
+# --- channels ------------------------------------------------------------------------------------
+
+
+class ChannelOut(BaseModel):
+    """Where alerts go. The address is stored encrypted and shown without its secrets."""
+
+    id: int
+    name: str
+    kind: Literal["webhook", "apprise"]
+    address_shown: str
+    language: Literal["ko", "en"]
+    enabled: bool
+    created_at: datetime
+
+
+class ChannelMade(ChannelOut):
+    """A new channel, with what is shown this once."""
+
+    address: str = Field(description="As you sent it; it is not shown again.")
+    secret: str | None = Field(description="Signs the webhook's messages; it is not shown again.")
+
+
+class ChannelIn(Body):
+    """A new channel."""
+
+    name: str = Field(min_length=1, max_length=100, examples=["ops"])
+    address: str = Field(
+        min_length=1,
+        max_length=2000,
+        description="An https address for a signed webhook, or an apprise address.",
+        examples=["https://hooks.example/listener", "slack://token@workspace/#ops"],
+    )
+    kind: Literal["webhook", "apprise"] | None = Field(None, description="Default: by the address.")
+    language: Literal["ko", "en"] | None = Field(None, description="Default: the install's.")
+    secret: str | None = Field(
+        None, max_length=200, description="Signs webhooks (`whsec_…`); made for you if left out."
+    )
+
+
+class ChannelPatch(Body):
+    """What to change; fields that are left out stay."""
+
+    enabled: bool | None = None
+    language: Literal["ko", "en"] | None = None
+
+
+@router.get("/channels", response_model=Page[ChannelOut], operation_id="list_channels")
+def list_channels(services: ServicesDep, query: Annotated[PageQuery, Query()]) -> Response:
+    """Where alerts go, by id."""
+    rows = select(ChannelRow).order_by(ChannelRow.id).limit(query.limit + 1)
+    after = key_of(query.cursor, "channel")
+    if after is not None:
+        rows = rows.where(ChannelRow.id > after)
+    with services.database.read() as session:
+        told = [_channel(row) for row in session.scalars(rows)]
+    return page_of(told, limit=query.limit, name="channel", key=lambda one: one["id"])
+
+
+@router.post(
+    "/channels",
+    response_model=ChannelMade,
+    status_code=201,
+    operation_id="create_channel",
+    dependencies=[Admins],
+)
+def create_channel(services: ServicesDep, body: ChannelIn) -> Response:
+    """Add a channel. Addresses inside the network are refused unless the install allows them."""
+    made = services.wiring.add_channel(
+        name=body.name,
+        address=body.address,
+        kind=body.kind or "",
+        language=body.language or "",
+        secret=body.secret,
+    )
+    with services.database.read() as session:
+        told = _channel(channels.get(session, made.id))
+    return Json(told | {"address": body.address, "secret": made.secret}, 201)
+
+
+@router.patch(
+    "/channels/{channel_id}",
+    response_model=ChannelOut,
+    operation_id="update_channel",
+    dependencies=[Admins],
+)
+def update_channel(services: ServicesDep, channel_id: Id, body: ChannelPatch) -> Response:
+    """Switch a channel off or on, or change its language."""
+    with services.database.write() as work:
+        row = channels.get(work.session, channel_id)
+        for name, value in body.model_dump(exclude_unset=True).items():
+            if value is not None:
+                setattr(row, name, value)
+        work.commit()
+        return Json(_channel(row))
+
+
+@router.delete(
+    "/channels/{channel_id}",
+    status_code=204,
+    operation_id="delete_channel",
+    dependencies=[Admins],
+)
+def delete_channel(services: ServicesDep, channel_id: Id) -> Response:
+    """Remove a channel with what was to be sent, and was sent, over it."""
+    with services.database.write() as work:
+        channels.get(work.session, channel_id)
+        work.session.execute(delete(ChannelRow).where(ChannelRow.id == channel_id))
+        work.commit()
+    return Response(status_code=204)
+
+
+@router.post(
+    "/channels/{channel_id}/test",
+    response_model=JobOut,
+    status_code=202,
+    operation_id="test_channel",
+    dependencies=[Admins],
+)
+def test_channel(services: ServicesDep, now: Now, channel_id: Id) -> Response:
+    """Send a test message. How it went shows up under `/api/v1/deliveries`."""
+    with services.database.write() as work:
+        channels.get(work.session, channel_id)
+        job_id = jobs.ask(work.session, "test-channel", {"channel_id": channel_id}, now=now)
+        work.commit()
+        row = work.session.get_one(JobRow, job_id)
+        return Json({name: getattr(row, name) for name in JobOut.model_fields}, 202)
+
+
+def _channel(row: ChannelRow) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in ChannelOut.model_fields}

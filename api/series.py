@@ -1,0 +1,164 @@
+"""Series for charts: counts and coverage brought together, for the API and the dashboard alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from listener.detect.series import WatchCoverage, build_series, floor_to_step
+from listener.errors import InvalidInput
+from listener.store import stats
+from listener.types import Coverage
+
+STEPS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
+MOST_POINTS = 2_500
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points in time, and for each dimension the counts at these points.
+
+    ``counts[dimension][n]`` belongs to ``at[n]``; None = not collected, which is not zero.
+    """
+
+    at: Sequence[datetime]
+    coverage: Sequence[Coverage]
+    counts: dict[str, list[int | None]]
+
+
+def load(
+    session: Session,
+    brand_id: int,
+    dimensions: Sequence[str],
+    since: datetime,
+    until: datetime,
+    *,
+    step: str,
+    tz: ZoneInfo,
+    now: datetime,
+) -> Series:
+    """The series of [since, until), from the start of the step that holds ``since`` up to now.
+
+    ``step`` is one of STEPS; days are those of ``tz``. Raises InvalidInput for more than 2,500
+    points.
+    """
+    length = STEPS[step]
+    since, until = since.astimezone(UTC), min(until, now).astimezone(UTC)
+    if (until - since) / length > MOST_POINTS:
+        raise InvalidInput(
+            f"That is more than {MOST_POINTS:,} points.",
+            field="step",
+            hint="Take a longer step, or a shorter time.",
+        )
+    if length == _DAY:
+        return _days(session, brand_id, dimensions, since, until, tz, now)
+    since = floor_to_step(since, length)
+    return _steps(session, brand_id, dimensions, since, until, length, now)
+
+
+def _steps(
+    session: Session,
+    brand_id: int,
+    dimensions: Sequence[str],
+    since: datetime,
+    until: datetime,
+    step: timedelta,
+    now: datetime,
+) -> Series:
+    counted = stats.counts(session, brand_id, dimensions, since, until, step=step)
+    frame = build_series(
+        {},
+        [
+            WatchCoverage(
+                watch_id=track.watch_id,
+                active_from=track.active_from,
+                active_to=track.active_to,
+                intervals=track.intervals,
+                late_after=track.late_after,
+            )
+            for track in stats.tracks(session, brand_id, since, now=now)
+        ],
+        start=since,
+        end=until,
+        now=now,
+        step=step,
+    )
+    at = [item.bucket.at for item in frame]
+    # Where something was found something was collected, whatever the watches say: an import, say.
+    found = {start for starts in counted.values() for start in starts}
+    coverage = [
+        Coverage.PARTIAL
+        if item.bucket.coverage is Coverage.UNKNOWN and item.bucket.at in found
+        else item.bucket.coverage
+        for item in frame
+    ]
+    return Series(
+        at=at,
+        coverage=coverage,
+        counts={
+            dimension: [
+                None if covered is Coverage.UNKNOWN else starts.get(start, 0)
+                for start, covered in zip(at, coverage, strict=True)
+            ]
+            for dimension, starts in counted.items()
+        },
+    )
+
+
+def _days(
+    session: Session,
+    brand_id: int,
+    dimensions: Sequence[str],
+    since: datetime,
+    until: datetime,
+    tz: ZoneInfo,
+    now: datetime,
+) -> Series:
+    """Days of the time zone, out of hours (of quarters, where a zone is not whole hours off)."""
+    first = _midnight(since, tz)
+    whole_hours = all(
+        (at.astimezone(tz).utcoffset() or timedelta()) % timedelta(hours=1) == timedelta()
+        for at in (first, until)
+    )
+    step = timedelta(hours=1) if whole_hours else timedelta(minutes=15)
+    fine = _steps(session, brand_id, dimensions, first, until, step, now)
+    starts: list[datetime] = []
+    days: list[list[int]] = []
+    for place, at in enumerate(fine.at):
+        if not starts or at >= _midnight_after(starts[-1], tz):
+            starts.append(_midnight(at, tz))
+            days.append([])
+        days[-1].append(place)
+    return Series(
+        at=starts,
+        coverage=[_together([fine.coverage[n] for n in places]) for places in days],
+        counts={
+            dimension: [_sum([values[n] for n in places]) for places in days]
+            for dimension, values in fine.counts.items()
+        },
+    )
+
+
+def _together(parts: Sequence[Coverage]) -> Coverage:
+    kinds = set(parts)
+    return kinds.pop() if len(kinds) == 1 else Coverage.PARTIAL
+
+
+def _sum(parts: Sequence[int | None]) -> int | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if known else None
+
+
+def _midnight(at: datetime, tz: ZoneInfo) -> datetime:
+    local = at.astimezone(tz)
+    return datetime.combine(local.date(), time(), tz).astimezone(UTC)
+
+
+def _midnight_after(midnight: datetime, tz: ZoneInfo) -> datetime:
+    local = midnight.astimezone(tz)
+    return datetime.combine(local.date() + _DAY, time(), tz).astimezone(UTC)
