@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -42,18 +43,6 @@ def load_facts(
     session: Session, brand_id: int, dimension: str, start: datetime, end: datetime
 ) -> list[SpikeFact]:
     """The mentions counted in a series in [start, end), oldest first; at most ``MOST``."""
-    engagement = (
-        select(
-            EngagementRow.mention_id,
-            (
-                func.coalesce(func.max(EngagementRow.likes), 0)
-                + func.coalesce(func.max(EngagementRow.replies), 0)
-                + func.coalesce(func.max(EngagementRow.shares), 0)
-            ).label("total"),
-        )
-        .group_by(EngagementRow.mention_id)
-        .subquery()
-    )
     query = (
         select(
             MentionRow.id,
@@ -66,7 +55,6 @@ def load_facts(
             ReadingRow.topics,
             ReadingRow.label,
             ReadingRow.complaint,
-            func.coalesce(engagement.c.total, 0).label("engagement"),
         )
         .join(MatchRow, MatchRow.mention_id == MentionRow.id)
         .join(
@@ -74,7 +62,6 @@ def load_facts(
             (ReadingRow.mention_id == MentionRow.id) & (ReadingRow.brand_id == MatchRow.brand_id),
         )
         .join(GenerationRow, GenerationRow.id == ReadingRow.generation_id)
-        .outerjoin(engagement, engagement.c.mention_id == MentionRow.id)
         .where(
             MatchRow.brand_id == brand_id,
             MatchRow.event_at >= start,
@@ -87,9 +74,13 @@ def load_facts(
     )
     facts = []
     topic = _topic_of(dimension)
-    for row in session.execute(_narrow(query, dimension)):
-        if topic is not None and topic not in row.topics:
-            continue
+    rows = [
+        row
+        for row in session.execute(_narrow(query, dimension))
+        if topic is None or topic in row.topics
+    ]
+    engagement = _engagement(session, [row.id for row in rows])
+    for row in rows:
         text = f"{row.title}\n{row.text}" if row.title else row.text
         facts.append(
             SpikeFact(
@@ -102,11 +93,25 @@ def load_facts(
                 complaint=row.complaint,
                 author_key=None if row.author_id is None else str(row.author_id),
                 story_key=row.content_hash,
-                engagement=row.engagement,
+                engagement=engagement.get(row.id, 0),
             )
         )
     facts.reverse()
     return facts
+
+
+def _engagement(session: Session, mention_ids: Sequence[int]) -> dict[int, int]:
+    """Likes, replies and shares of each mention, by the highest counts that were told."""
+    highest = (
+        func.coalesce(func.max(column), 0)
+        for column in (EngagementRow.likes, EngagementRow.replies, EngagementRow.shares)
+    )
+    rows = session.execute(
+        select(EngagementRow.mention_id, *highest)
+        .where(EngagementRow.mention_id.in_(mention_ids))
+        .group_by(EngagementRow.mention_id)
+    )
+    return {mention_id: sum(counts) for mention_id, *counts in rows}
 
 
 def _narrow(query: Any, dimension: str) -> Any:

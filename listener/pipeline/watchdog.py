@@ -1,19 +1,21 @@
 """The watchdog: buckets with their coverage to verdicts, verdicts to spikes, spikes to alerts.
 
-It reads a snapshot, decides with the pure parts of ``detect/``, and writes detectors, spikes,
-alert and outbox in one transaction. Looking again with nothing new changes nothing.
+It reads, decides with the pure parts of ``detect/``, and writes detectors, spikes, alert and outbox
+of a brand in one transaction. Looking again with nothing new changes nothing.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import blake2b
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from listener.detect.lifecycle import Event, Judged, Ongoing, Opened, Resolved, SpikeLife, advance
@@ -27,11 +29,13 @@ from listener.detect.series import (
     split_final,
 )
 from listener.detect.spike import VERSION, Detector
+from listener.errors import StorageError
 from listener.pipeline.causes import explain_spike
 from listener.settings import Settings
 from listener.store import brands, coverage, outbox, spikes
 from listener.store.killpoints import reach
-from listener.store.tables import AlertRow, BucketRow, DetectorRow, SpikeRow, WatchRow
+from listener.store.spikes import SERIES, STALE, Head
+from listener.store.tables import AlertRow, BucketRow, DirtyRow, SpikeRow, WatchRow
 from listener.store.work import Database
 from listener.types import Brand, Bucket, Coverage
 
@@ -40,11 +44,35 @@ log = logging.getLogger(__name__)
 HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
 GROUP = timedelta(hours=6)  # a spike this soon after an alert's end belongs to the same event
 DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
-REBUILD = timedelta(minutes=5)  # late items rebuild a brand's detectors no more often than that
-_SERIES = ("all", "negative", "complaint", "low_rating")
+ESCALATE = timedelta(hours=1)  # people read the first message, not the tenth
+REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
+TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
+_FILE = "source:file"
 # These call people; a volume spike alone is shown, but may well be good news.
 _ALERTING = ("negative", "complaint", "low_rating")
-_SPIKE_VERSION = f"detector-{VERSION}"
+
+Counts = dict[str, dict[datetime, int]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """What there is to see of a brand. ``heads`` are the detectors that go on from where they
+    stand; the other ``dimensions`` are built anew.
+    """
+
+    stored: Mapping[str, Head]
+    heads: Mapping[str, Head]
+    dimensions: Sequence[str]
+    start: datetime
+    frame: Sequence[SeriesBucket]
+    counts: Counts
+
+    def looks_like(self, other: _View | None) -> bool:
+        """Whether a look at the other left nothing to find in this one."""
+        return other is not None and (
+            (self.start, self.frame, self.counts, self.stored, self.heads.keys())
+            == (other.start, other.frame, other.counts, other.stored, other.heads.keys())
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,164 +96,142 @@ class Watchdog:
         self._database = database
         self._tz = ZoneInfo(settings.timezone)
         self._policy = policy or Policy()
-        self._seen: dict[int, object] = {}  # brand -> what its last look saw: skip equal ones
-        self._rebuilt: dict[int, datetime] = {}
+        setup = blake2b(f"{self._policy!r} {self._tz}".encode(), digest_size=6).hexdigest()
+        self._version = f"detector-{VERSION}-{setup}"
+        self._seen: dict[int, _View] = {}  # brand -> its last look: what looks the same is skipped
+        self._rebuilt: dict[int, tuple[datetime, float]] = {}  # when, and the seconds it took
+        self._told: dict[tuple[int, str], tuple[datetime, float]] = {}  # onset, observed
 
     def look(self, *, now: datetime) -> int:
-        """Look at every brand; returns how many spikes opened, changed or ended."""
+        """Look at every brand; returns how many spikes opened, changed or ended.
+
+        A brand that cannot be looked at is logged and does not keep the others waiting. Raises
+        StorageError.
+        """
         with self._database.read() as session:
             all_brands = brands.listing(session)
-        return sum(self._look_at(brand, now) for brand in all_brands)
+        return sum(self._look_safely(brand, now) for brand in all_brands)
+
+    def _look_safely(self, brand: Brand, now: datetime) -> int:
+        try:
+            return self._look_at(brand, now)
+        except StorageError:
+            raise
+        except Exception:
+            # Each look is a job of its own: a bug that one brand's data bring out must not make
+            # the others deaf.
+            log.exception("brand %s could not be looked at", brand.id)
+            return 0
 
     def _look_at(self, brand: Brand, now: datetime) -> int:
         with self._database.read() as session:
-            looks, fingerprint = self._judge(session, brand, now)
-        events = sum(len(look.events) for look in looks)
-        if not looks:
-            return 0
+            view = self._view(session, brand, now)
+            if view is None or view.looks_like(self._seen.get(brand.id)):
+                return 0
+            marker = spikes.marker(session, brand.id)
+            began = time.perf_counter()
+            looks = self._judge(session, brand, view, now)
+            if any(h.version == STALE for n, h in view.stored.items() if n not in view.heads):
+                self._rebuilt[brand.id] = now, time.perf_counter() - began
         reach("watchdog-judged")
-        explained = {}
-        if events:
-            with self._database.read() as session:
-                for look in looks:
-                    if look.events and look.spike is not None:
-                        explained[look.dimension] = explain_spike(
-                            session, brand.id, look.dimension, look.spike, now=now
-                        )
-        with self._database.write() as work:
-            for look in looks:
-                if look.state is not None:
-                    spikes.save_detector(
-                        work.session,
-                        brand_id=brand.id,
-                        dimension=look.dimension,
-                        upto=look.upto,
-                        version=_SPIKE_VERSION,
-                        state=look.state,
-                    )
-            told = _Teller(work.session, brand, now)
-            for look in looks:
-                if look.events:
-                    told.tell(look, explained.get(look.dimension, ({}, [])))
-            told.settle()
-            reach("watchdog-before-commit")
-            work.commit()
-        reach("watchdog-committed")
-        self._seen[brand.id] = fingerprint
-        return events
+        if any(look.events or look.state is not None for look in looks):
+            explained = self._explain(brand, looks, now)
+            if not self._write(brand, view, marker, looks, explained, now):
+                return 0
+        self._seen[brand.id] = view
+        return sum(len(look.events) for look in looks)
+
+    # --- seeing --------------------------------------------------------------------------------
+
+    def _view(self, session: Session, brand: Brand, now: datetime) -> _View | None:
+        """All that the brand's detectors have not passed yet; None while nothing was collected.
+
+        Coverage is read before the marks of stale buckets, and these before the counts: what is
+        covered was marked before, and what is not marked any more is in the counts, even where
+        each statement sees a later state of the database.
+        """
+        stored = spikes.heads(session, brand.id)
+        usable = {self._version}
+        if not self._may_rebuild(brand.id, now):
+            usable.add(STALE)
+        heads = {name: head for name, head in stored.items() if head.version in usable}
+        earliest = floor_to_step(now - HISTORY)
+        start = min((head.upto for head in heads.values()), default=earliest)
+        counts = _counts(session, brand.id, max(start, earliest), now)
+        if any(name not in heads for name in (*SERIES, *counts)):
+            first = _first_bucket(session, brand.id, earliest)
+            if first is None:
+                return None
+            start = first
+        start = max(start, earliest)
+        watches = watch_coverage(session, brand.id, start, now)
+        if not watches:
+            return None
+        dirty = session.scalar(select(func.min(DirtyRow.at)).where(DirtyRow.brand_id == brand.id))
+        counts = _counts(session, brand.id, start, now)
+        frame = build_series({}, watches, start=start, end=now, now=now)
+        if dirty is not None:
+            frame = [
+                replace(item, final=False) if item.final and item.bucket.at >= dirty else item
+                for item in frame
+            ]
+        return _View(
+            stored=stored,
+            heads=heads,
+            dimensions=[*SERIES, *sorted((heads.keys() | counts.keys()) - set(SERIES))],
+            start=start,
+            frame=frame,
+            counts=counts,
+        )
+
+    def _may_rebuild(self, brand_id: int, now: datetime) -> bool:
+        """Whether stale detectors are rebuilt in this look, or used as they are once more."""
+        at, took = self._rebuilt.get(brand_id, (None, 0.0))
+        return at is None or (now - at).total_seconds() >= took / REBUILD_SHARE
 
     # --- judging -------------------------------------------------------------------------------
 
-    def _judge(self, session: Session, brand: Brand, now: datetime) -> tuple[list[_Look], object]:
+    def _judge(self, session: Session, brand: Brand, view: _View, now: datetime) -> list[_Look]:
         """Step every series of a brand over what is new. Nothing is written."""
-        stored = spikes.detectors(session, brand.id)
-        if self._may_rebuild(brand.id, stored, now):
-            stored = {k: row for k, row in stored.items() if row.version == _SPIKE_VERSION}
-        first = session.scalar(
-            select(BucketRow.at)
-            .where(
-                BucketRow.brand_id == brand.id,
-                BucketRow.step_s == int(STEP.total_seconds()),
-                BucketRow.at >= now - HISTORY,
-            )
-            .order_by(BucketRow.at)
-            .limit(1)
-        )
-        if first is None:
-            return [], None
-        start = min([row.upto for row in stored.values()], default=first)
-        dimensions = self._dimensions(session, brand.id)
-        if any(dimension not in stored for dimension in dimensions):
-            start = first
-        start = max(start, floor_to_step(now - HISTORY))
-        counts = self._counts(session, brand.id, dimensions, start, now)
-        frame = build_series(
-            {}, watch_coverage(session, brand.id, start, now), start=start, end=now, now=now
-        )
-        fingerprint = (
-            [(b.bucket.at, b.bucket.coverage, b.final) for b in frame],
-            {d: dict(c) for d, c in counts.items()},
-        )
-        if self._seen.get(brand.id) == fingerprint:
-            return [], fingerprint
-        live = spikes.open_spikes(session, brand.id)
+        states = spikes.states(session, brand.id)
+        recent = now - self._policy.cooldown - self._policy.max_lateness
+        rows = spikes.latest(session, brand.id, since=recent)
         looks = []
-        for dimension in dimensions:
-            row = live.get(dimension) or spikes.last_resolved(session, brand.id, dimension)
-            looks.append(
-                self._step(
-                    dimension,
-                    stored.get(dimension),
-                    _fill(frame, counts.get(dimension, {})),
-                    row,
-                    now,
-                )
-            )
-        return looks, fingerprint
-
-    def _may_rebuild(self, brand_id: int, stored: Mapping[str, DetectorRow], now: datetime) -> bool:
-        """Whether stale detectors are rebuilt in this look, or used as they are once more."""
-        if all(row.version == _SPIKE_VERSION for row in stored.values()):
-            return False
-        last = self._rebuilt.get(brand_id)
-        if last is not None and now - last < REBUILD:
-            return False
-        self._rebuilt[brand_id] = now
-        return True
-
-    def _dimensions(self, session: Session, brand_id: int) -> list[str]:
-        topics = session.scalars(
-            select(BucketRow.dimension)
-            .where(
-                BucketRow.brand_id == brand_id,
-                BucketRow.dimension.like("topic:%:complaint"),
-            )
-            .distinct()
-        )
-        return [*_SERIES, *sorted(topics)]
-
-    def _counts(
-        self,
-        session: Session,
-        brand_id: int,
-        dimensions: Sequence[str],
-        start: datetime,
-        now: datetime,
-    ) -> dict[str, dict[datetime, int]]:
-        rows = session.execute(
-            select(BucketRow.dimension, BucketRow.at, BucketRow.count).where(
-                BucketRow.brand_id == brand_id,
-                BucketRow.step_s == int(STEP.total_seconds()),
-                BucketRow.at >= start,
-                BucketRow.at < now,
-                BucketRow.dimension.in_(dimensions),
-            )
-        )
-        counts: dict[str, dict[datetime, int]] = {}
-        for dimension, at, count in rows:
-            counts.setdefault(dimension, {})[at] = count
-        return counts
+        for dimension in view.dimensions:
+            head, detector = view.heads.get(dimension), None
+            if head is not None:
+                detector = Detector.load(states[dimension], self._policy, self._tz)
+            upto = head.upto if head is not None and detector is not None else view.start
+            series = _fill(view.frame, view.counts.get(dimension, {}), upto)
+            detector = detector or Detector(self._policy, self._tz)
+            looks.append(self._step(dimension, detector, upto, series, rows.get(dimension), now))
+        return looks
 
     def _step(
         self,
         dimension: str,
-        stored: DetectorRow | None,
+        detector: Detector,
+        upto: datetime,
         series: Sequence[SeriesBucket],
         row: SpikeRow | None,
         now: datetime,
     ) -> _Look:
-        detector = None
-        if stored is not None:
-            detector = Detector.load(stored.state, self._policy, self._tz)
-        upto = stored.upto if stored is not None and detector is not None else series[0].bucket.at
-        detector = detector or Detector(self._policy, self._tz)
-        final, rest = split_final(item for item in series if item.bucket.at >= upto)
-        judged = [Judged(detector.step(b), b.coverage, True) for b in final]
+        final, rest = split_final(series)
+        life = life_of(row)
+        news = now - self._policy.max_lateness - STEP
+        if life is not None and life.is_open:
+            news = min(news, life.risen_at)
+        judged = []
+        for bucket in final:
+            if bucket.at < news:  # learnt from only: it can neither open a spike nor end one
+                detector.judge(bucket.at, bucket.count, bucket.coverage)
+            else:
+                judged.append(Judged(detector.step(bucket), bucket.coverage, True))
         state = detector.dump() if final else None
         if rest:
             twin = detector.copy()
             judged += [Judged(twin.step(b), b.coverage, False) for b in rest]
-        spike, events = advance(life_of(row), judged, self._policy, now=now)
+        spike, events = advance(life, judged, self._policy, now=now)
         return _Look(
             dimension=dimension,
             upto=final[-1].at + STEP if final else upto,
@@ -234,6 +240,78 @@ class Watchdog:
             row_id=row.id if row is not None else None,
             events=events,
         )
+
+    # --- telling -------------------------------------------------------------------------------
+
+    def _explain(
+        self, brand: Brand, looks: Sequence[_Look], now: datetime
+    ) -> dict[str, tuple[dict[str, Any], list[int]]]:
+        """Causes of the spikes that have news, by dimension."""
+        explained = {}
+        for look in looks:
+            if look.spike is None or not self._needs_words(brand, look, look.spike):
+                continue
+            with self._database.read() as session:
+                explained[look.dimension] = explain_spike(
+                    session, brand.id, look.dimension, look.spike, now=now
+                )
+            told = look.spike.onset_at, look.spike.total_observed
+            self._told[brand.id, look.dimension] = told
+        return explained
+
+    def _needs_words(self, brand: Brand, look: _Look, spike: SpikeLife) -> bool:
+        if not look.events:
+            return False
+        for event in look.events:
+            if not isinstance(event, Ongoing) or event.escalated or event.reopened:
+                return True
+        onset_at, observed = self._told.get((brand.id, look.dimension), (None, 0.0))
+        return onset_at != spike.onset_at or spike.total_observed >= observed * TOLD_GROWTH
+
+    def _write(
+        self,
+        brand: Brand,
+        view: _View,
+        marker: object,
+        looks: Sequence[_Look],
+        explained: Mapping[str, tuple[dict[str, Any], list[int]]],
+        now: datetime,
+    ) -> bool:
+        """Keep what the look gave; False if another watchdog was here meanwhile."""
+        with self._database.write() as work:
+            session = work.session
+            spikes.lock(session, [brand.id])
+            heads = spikes.heads(session, brand.id)
+            if (
+                {name: head.upto for name, head in heads.items()}
+                != {name: head.upto for name, head in view.stored.items()}
+            ) or spikes.marker(session, brand.id) != marker:
+                log.info("brand %s was looked at by another watchdog", brand.id)
+                return False
+            final_to = next((i.bucket.at for i in view.frame if not i.final), now)
+            late = _counts(session, brand.id, view.start, final_to) != _until(view.counts, final_to)
+            for look in looks:
+                if look.state is None:
+                    continue
+                went_on = look.dimension in view.heads
+                stale = went_on and heads[look.dimension].version == STALE
+                spikes.save_detector(
+                    session,
+                    brand_id=brand.id,
+                    dimension=look.dimension,
+                    upto=look.upto,
+                    version=STALE if late or stale else self._version,
+                    state=look.state,
+                )
+            teller = _Teller(session, brand, now)
+            for look in looks:
+                if look.events:
+                    teller.tell(look, explained.get(look.dimension, ({}, [])))
+            teller.settle()
+            reach("watchdog-before-commit")
+            work.commit()
+        reach("watchdog-committed")
+        return True
 
 
 class _Teller:
@@ -275,35 +353,34 @@ class _Teller:
             alert = self._session.get_one(AlertRow, alert_id)
             rows = spikes.of_alert(self._session, alert_id)
             open_rows = [row for row in rows if row.state == "open"]
-            refs = {"alert_id": alert_id, "spike_ids": [row.id for row in rows]}
             alert.updated_at = self._now
             if open_rows:
                 alert.severity = max(
                     [alert.severity, *map(severity, open_rows)], key=SEVERITIES.index
                 )
                 alert.state, alert.resolved_at = "open", None
-                if alert_id in self._escalated:
-                    # At most one an hour: people read the first message, not the tenth.
-                    outbox.put_for_all(
-                        self._session,
-                        alert_id=alert_id,
-                        event="alert.escalated",
-                        event_key=f"{self._now:%Y%m%d%H}",
-                        refs=refs,
-                        now=self._now,
-                    )
+                if alert_id in self._escalated and self._may_escalate(alert_id):
+                    self._queue("alert.escalated", alert, rows)
             elif alert.state == "open":
-                alert.state = "resolved"
-                alert.resolved_at = self._now
-                outbox.put_for_all(
-                    self._session,
-                    alert_id=alert_id,
-                    event="alert.resolved",
-                    event_key=f"{self._now:%Y%m%d%H%M}",
-                    refs=refs,
-                    now=self._now,
-                )
+                alert.state, alert.resolved_at = "resolved", self._now
+                self._queue("alert.resolved", alert, rows)
         self._session.flush()
+
+    def _may_escalate(self, alert_id: int) -> bool:
+        last = outbox.last_at(self._session, alert_id, "alert.escalated")
+        return last is None or self._now - last >= ESCALATE
+
+    def _queue(self, event: str, alert: AlertRow, rows: Sequence[SpikeRow]) -> None:
+        sent = outbox.put_for_all(
+            self._session,
+            alert_id=alert.id,
+            event=event,
+            # An alert opens once; it may grow and end more than once.
+            event_key="" if event == "alert.opened" else f"{self._now:%Y%m%d%H%M%S}",
+            refs={"alert_id": alert.id, "spike_ids": [row.id for row in rows]},
+            now=self._now,
+        )
+        log.info(event, extra={"alert": alert.id, "brand": self._brand.id, "channels": sent})
 
     def _attach(self, row: SpikeRow) -> None:
         """Give a new spike its alert: that of the event going on, or a new one that is sent."""
@@ -320,14 +397,9 @@ class _Teller:
             )
             self._session.add(alert)
             self._session.flush()
-            sent = outbox.put_for_all(
-                self._session,
-                alert_id=alert.id,
-                event="alert.opened",
-                refs={"alert_id": alert.id, "spike_ids": [row.id]},
-                now=self._now,
-            )
-            log.info("alert opened", extra={"alert": alert.id, "brand": self._brand.id, "to": sent})
+            self._queue("alert.opened", alert, [row])
+        elif alert.state == "resolved":
+            self._escalated.add(alert.id)  # people were told that it is over
         row.alert_id = alert.id
         self._session.flush()
 
@@ -356,7 +428,8 @@ def watch_coverage(
     """What the watches of a brand (and those of no brand) are known to have collected.
 
     A watch that never succeeded is left out: it has nothing to miss. One that was paused, deleted
-    or silent for more than a day is waited for up to then only.
+    or silent for more than a day is waited for up to then only. Files count as collected from the
+    first to the last mention that they brought, and are never waited for.
     """
     rows = session.scalars(
         select(WatchRow).where(
@@ -383,18 +456,30 @@ def watch_coverage(
                 late_after=max(2 * every, timedelta(minutes=15)),
             )
         )
-    return found
+    return [*found, *_file_coverage(session, brand_id)]
+
+
+def _file_coverage(session: Session, brand_id: int) -> list[WatchCoverage]:
+    rows = session.execute(
+        select(func.min(BucketRow.at), func.max(BucketRow.at))
+        .where(
+            BucketRow.brand_id == brand_id,
+            BucketRow.dimension == _FILE,
+            BucketRow.step_s == int(STEP.total_seconds()),
+        )
+        .having(func.count() > 0)
+    )
+    return [
+        WatchCoverage(
+            watch_id=0, active_from=first, active_to=first, intervals=[(first, last + STEP)]
+        )
+        for first, last in rows
+    ]
 
 
 def life_of(row: SpikeRow | None) -> SpikeLife | None:
     """The spike's life as it was stored with its row."""
-    if row is None or not row.detail:
-        return None
-    values = dict(row.detail)
-    for name in ("onset_at", "opened_at", "resolved_at", "peak_at", "counted_to"):
-        if values.get(name):
-            values[name] = datetime.fromisoformat(values[name])
-    return SpikeLife(**values)
+    return None if row is None or not row.detail else SpikeLife.load(row.detail)
 
 
 def _write(
@@ -408,20 +493,60 @@ def _write(
     row.expected = spike.total_expected
     row.observed = spike.total_observed
     row.score = spike.peak_score
-    row.detail = {
-        name: value.isoformat() if isinstance(value, datetime) else value
-        for name, value in asdict(spike).items()
-    }
+    row.detail = spike.dump()
     if explanation:
         row.explanation = explanation
         row.mention_ids = mention_ids
 
 
-def _fill(frame: Sequence[SeriesBucket], counts: Mapping[datetime, int]) -> list[SeriesBucket]:
-    """The brand's frame of coverage with the counts of one series in it."""
+def _first_bucket(session: Session, brand_id: int, earliest: datetime) -> datetime | None:
+    return session.scalar(
+        select(BucketRow.at)
+        .where(
+            BucketRow.brand_id == brand_id,
+            BucketRow.step_s == int(STEP.total_seconds()),
+            BucketRow.at >= earliest,
+        )
+        .order_by(BucketRow.at)
+        .limit(1)
+    )
+
+
+def _counts(session: Session, brand_id: int, start: datetime, end: datetime) -> Counts:
+    """The counts of the watched series in [start, end), by dimension and start of the bucket."""
+    rows = session.execute(
+        select(BucketRow.dimension, BucketRow.at, BucketRow.count).where(
+            BucketRow.brand_id == brand_id,
+            BucketRow.step_s == int(STEP.total_seconds()),
+            BucketRow.at >= start,
+            BucketRow.at < end,
+            or_(
+                BucketRow.dimension.in_(SERIES),
+                BucketRow.dimension.like("topic:%:complaint"),
+            ),
+        )
+    )
+    counts: Counts = {}
+    for dimension, at, count in rows:
+        counts.setdefault(dimension, {})[at] = count
+    return counts
+
+
+def _until(counts: Counts, end: datetime) -> Counts:
+    """The counts of buckets that begin before ``end``."""
+    cut = {name: {at: n for at, n in of.items() if at < end} for name, of in counts.items()}
+    return {name: of for name, of in cut.items() if of}
+
+
+def _fill(
+    frame: Sequence[SeriesBucket], counts: Mapping[datetime, int], start: datetime
+) -> list[SeriesBucket]:
+    """The brand's frame of coverage from ``start`` on, with the counts of one series in it."""
     filled = []
     for item in frame:
         bucket = item.bucket
+        if bucket.at < start:
+            continue
         if bucket.coverage is not Coverage.UNKNOWN and bucket.at in counts:
             item = replace(item, bucket=Bucket(bucket.at, counts[bucket.at], bucket.coverage))
         filled.append(item)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.store.tables import ChannelRow, DeliveryRow, OutboxRow
@@ -85,6 +85,15 @@ def put_for_all(
             now=now,
         )
     return len(channels)
+
+
+def last_at(session: Session, alert_id: int, event: str) -> datetime | None:
+    """When a message of that event was last queued for an alert."""
+    return session.scalar(
+        select(func.max(OutboxRow.created_at)).where(
+            OutboxRow.alert_id == alert_id, OutboxRow.event == event
+        )
+    )
 
 
 def claim(session: Session, *, now: datetime, length: timedelta) -> Message | None:

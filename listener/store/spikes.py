@@ -2,23 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import BigInteger, func, select, tuple_, type_coerce, update
 from sqlalchemy.orm import Session
 
-from listener.store.tables import AlertRow, DetectorRow, SpikeRow
+from listener.store.base import from_us, to_us
+from listener.store.buckets import STEP_S, Mark
+from listener.store.tables import AlertRow, BrandRow, BucketRow, DetectorRow, SpikeRow
 from listener.store.upsert import insert_update
 
 STALE = "stale"  # a detector version that no code has: the state is rebuilt from the buckets
+SERIES = ("all", "negative", "complaint", "low_rating")
 
 
-def detectors(session: Session, brand_id: int) -> dict[str, DetectorRow]:
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a detector stands, without its state."""
+
+    upto: datetime
+    version: str
+
+
+def is_watched(dimension: str) -> bool:
+    """Whether there is a detector for the series: totals, and the complaints about each topic."""
+    return dimension in SERIES or (
+        dimension.startswith("topic:") and dimension.endswith(":complaint")
+    )
+
+
+def heads(session: Session, brand_id: int) -> dict[str, Head]:
+    """Where the detectors of a brand stand, by dimension."""
+    rows = session.execute(
+        select(DetectorRow.dimension, DetectorRow.upto, DetectorRow.version).where(
+            DetectorRow.brand_id == brand_id
+        )
+    )
+    return {dimension: Head(upto, version) for dimension, upto, version in rows}
+
+
+def states(session: Session, brand_id: int) -> dict[str, Mapping[str, Any]]:
     """The stored detector states of a brand, by dimension."""
-    rows = session.scalars(select(DetectorRow).where(DetectorRow.brand_id == brand_id))
-    return {row.dimension: row for row in rows}
+    rows = session.execute(
+        select(DetectorRow.dimension, DetectorRow.state).where(DetectorRow.brand_id == brand_id)
+    )
+    return {dimension: state for dimension, state in rows}
 
 
 def save_detector(
@@ -47,35 +78,91 @@ def save_detector(
     )
 
 
-def mark_stale(session: Session, brand_id: int, *, at: datetime) -> None:
-    """A bucket changed that detectors have passed already: they have to be rebuilt."""
+def lock(session: Session, brand_ids: Collection[int]) -> None:
+    """Let nobody else move detectors or count passed buckets of these brands anew until the end of
+    the transaction. Mentions can be written meanwhile.
+    """
     session.execute(
-        update(DetectorRow)
-        .where(DetectorRow.brand_id == brand_id, DetectorRow.upto > at)
-        .values(version=STALE)
+        select(BrandRow.id)
+        .where(BrandRow.id.in_(brand_ids))
+        .order_by(BrandRow.id)  # in one order everywhere, so that two never wait for each other
+        .with_for_update(key_share=True)
+    ).all()
+
+
+def mark_stale(
+    session: Session, marks: Sequence[Mark], counted: Mapping[tuple[Mark, str], int]
+) -> None:
+    """Buckets are about to be counted anew: where that changes a number that detectors have passed,
+    they have to be rebuilt.
+
+    ``counted`` holds the new counts by (mark, dimension); what is left out is 0. Call it in the
+    transaction that replaces the buckets, before it does.
+    """
+    brand_ids = {brand_id for brand_id, _ in marks}
+    lock(session, brand_ids)
+    passed = {
+        brand_id: to_us(upto)
+        for brand_id, upto in session.execute(
+            select(DetectorRow.brand_id, func.max(DetectorRow.upto))
+            .where(DetectorRow.brand_id.in_(brand_ids))
+            .group_by(DetectorRow.brand_id)
+        )
+    }
+    late = [mark for mark in marks if mark[1] < passed.get(mark[0], 0)]
+    if not late:
+        return
+    at = type_coerce(BucketRow.at, BigInteger)
+    rows = session.execute(
+        select(BucketRow.brand_id, at, BucketRow.dimension, BucketRow.count).where(
+            BucketRow.step_s == STEP_S, tuple_(BucketRow.brand_id, at).in_(late)
+        )
     )
+    held = {
+        ((brand_id, us), dimension): count
+        for brand_id, us, dimension, count in rows
+        if is_watched(dimension)
+    }
+    of_late = set(late)
+    fresh = {k: n for k, n in counted.items() if k[0] in of_late and is_watched(k[1])}
+    changed: dict[int, int] = {}
+    for key in held.keys() | fresh.keys():
+        if held.get(key) != fresh.get(key):
+            brand_id, us = key[0]
+            changed[brand_id] = min(us, changed.get(brand_id, us))
+    for brand_id, us in changed.items():
+        session.execute(
+            update(DetectorRow)
+            .where(DetectorRow.brand_id == brand_id, DetectorRow.upto > from_us(us))
+            .values(version=STALE)
+        )
 
 
-def open_spikes(session: Session, brand_id: int) -> dict[str, SpikeRow]:
-    """The spikes of a brand that are not resolved, by dimension."""
+def latest(session: Session, brand_id: int, *, since: datetime) -> dict[str, SpikeRow]:
+    """By dimension the spike that is open, or else the last one resolved since that time."""
     rows = session.scalars(
-        select(SpikeRow).where(SpikeRow.brand_id == brand_id, SpikeRow.state == "open")
-    )
-    return {row.dimension: row for row in rows}
-
-
-def last_resolved(session: Session, brand_id: int, dimension: str) -> SpikeRow | None:
-    """The newest resolved spike of a series."""
-    return session.scalar(
         select(SpikeRow)
         .where(
             SpikeRow.brand_id == brand_id,
-            SpikeRow.dimension == dimension,
-            SpikeRow.state == "resolved",
+            (SpikeRow.state == "open") | (SpikeRow.resolved_at >= since),
         )
-        .order_by(SpikeRow.resolved_at.desc())
-        .limit(1)
+        .order_by(SpikeRow.onset_at, SpikeRow.id)
     )
+    found: dict[str, SpikeRow] = {}
+    for row in rows:
+        had = found.get(row.dimension)
+        if had is None or had.state != "open":
+            found[row.dimension] = row
+    return found
+
+
+def marker(session: Session, brand_id: int) -> object:
+    """Something that differs once a spike of the brand was written."""
+    return session.execute(
+        select(func.max(SpikeRow.id), func.max(SpikeRow.updated_at)).where(
+            SpikeRow.brand_id == brand_id
+        )
+    ).one()
 
 
 def page(
