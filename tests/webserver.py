@@ -88,6 +88,12 @@ class WebServer:
     def paths(self) -> list[str]:
         return [seen.path for seen in self.seen]
 
+    def play(self, pages: Mapping[str, Play | Sequence[Play]]) -> None:
+        """Serve other pages from now on, each sequence from its start."""
+        with self._lock:
+            self.pages = dict(pages)
+            self._calls.clear()
+
     def __enter__(self) -> WebServer:
         self._thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True

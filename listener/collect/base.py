@@ -30,7 +30,7 @@ class Position:
 
     ``above`` is the mark: only newer items are wanted (None = a first run). ``below`` is the last
     item of the page before, ``token`` what that page gave as ``next_page``; both None = the newest
-    page. ``resumed`` says that an earlier run got that far, so that a token may have run out.
+    page. ``resumed`` says that an earlier run began this walk, so that a token may have run out.
     ``memory`` is what ``parse`` asked to keep.
     """
 
@@ -116,7 +116,7 @@ class Poller(ABC):
             track = cursors.begin(track, now)
             tokens: set[str] = set()
             while track.walk is not None:
-                at = _position(track, now, resumed=resumed and not tokens)
+                at = _position(track, now, resumed=resumed)
                 page = self.load(watch, at, validators)
                 room -= 1
                 if page.unchanged:

@@ -64,6 +64,7 @@ _MEANT = {
     "iso8859-9": "cp1254",
     "tis_620": "cp874",
 }
+_SHOWN = 200  # characters of a query that say where one was; more only hides the message
 _CP949_LABELS = frozenset({"windows-949", "x-windows-949", "ksc_5601", "ks_c_5601"})
 _LATIN = "cp1252"
 
@@ -229,6 +230,7 @@ def redact(url: str) -> str:
     except ValueError:
         return "(an address that cannot be read)"
     query = "&".join(f"{name}={'…' if _is_secret(name, value) else value}" for name, value in pairs)
+    query = query if len(query) <= _SHOWN else query[:_SHOWN] + "…"
     return urlunsplit((parts.scheme, host, parts.path, query, ""))
 
 

@@ -54,7 +54,7 @@ def test_case(
     state, results = State(), []
     derived: dict[str, None] = {}
     for run in meta["runs"]:
-        server.pages = {path: _play(case, play, server) for path, play in run["pages"].items()}
+        server.play({path: _play(case, play, server) for path, play in run["pages"].items()})
         now = datetime.fromisoformat(run["now"])
         net = make_net(clock=lambda now=now: now, **meta.get("settings", {}))
         asked = len(server.seen)
@@ -75,6 +75,7 @@ def test_case(
     text = json.dumps({"runs": results}, ensure_ascii=False, indent=2).replace(
         server.url, "{server}"
     )
+    text = text.replace(f"127.0.0.1:{server.port}", "{host}")
     for number, name_made in enumerate(derived):  # made of the server's address among others
         text = text.replace(name_made, f"derived-{number}")
     if os.environ.get("FIXTURES_UPDATE"):
