@@ -35,7 +35,7 @@ from listener.settings import Settings
 from listener.store import brands, coverage, outbox, spikes
 from listener.store.killpoints import reach
 from listener.store.spikes import SERIES, STALE, Head
-from listener.store.tables import AlertRow, BucketRow, DirtyRow, SpikeRow, WatchRow
+from listener.store.tables import AlertRow, BucketRow, CoverageRow, DirtyRow, SpikeRow, WatchRow
 from listener.store.work import Database
 from listener.types import Brand, Bucket, Coverage
 
@@ -46,6 +46,10 @@ GROUP = timedelta(hours=6)  # a spike this soon after an alert's end belongs to 
 DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
 ESCALATE = timedelta(hours=1)  # people read the first message, not the tenth
 REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
+# A new watch that shows the past raises a series where its past begins: no spike may begin there.
+NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for the usual
+LATER = timedelta(hours=1)  # watches made in one go share their beginning
+BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
 TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
 _FILE = "source:file"
 # These call people; a volume spike alone is shown, but may well be good news.
@@ -196,6 +200,7 @@ class Watchdog:
         states = spikes.states(session, brand.id)
         recent = now - self._policy.cooldown - self._policy.max_lateness
         rows = spikes.latest(session, brand.id, since=recent)
+        back_fills = _back_fills(session, brand.id, now)
         looks = []
         for dimension in view.dimensions:
             head, detector = view.heads.get(dimension), None
@@ -204,7 +209,8 @@ class Watchdog:
             upto = head.upto if head is not None and detector is not None else view.start
             series = _fill(view.frame, view.counts.get(dimension, {}), upto)
             detector = detector or Detector(self._policy, self._tz)
-            looks.append(self._step(dimension, detector, upto, series, rows.get(dimension), now))
+            row = rows.get(dimension)
+            looks.append(self._step(dimension, detector, upto, series, row, back_fills, now))
         return looks
 
     def _step(
@@ -214,23 +220,33 @@ class Watchdog:
         upto: datetime,
         series: Sequence[SeriesBucket],
         row: SpikeRow | None,
+        back_fills: Sequence[datetime],
         now: datetime,
     ) -> _Look:
         final, rest = split_final(series)
         life = life_of(row)
         news = now - self._policy.max_lateness - STEP
+        is_open = False
         if life is not None and life.is_open:
+            is_open = True
             news = min(news, life.risen_at)
+
+        def judge(by: Detector, bucket: Bucket, final: bool) -> Judged:
+            verdict = by.step(bucket)
+            if not is_open and _begins_at(verdict.onset_at, back_fills):
+                verdict = replace(verdict, is_spike=False)
+            return Judged(verdict, bucket.coverage, final)
+
         judged = []
         for bucket in final:
             if bucket.at < news:  # learnt from only: it can neither open a spike nor end one
                 detector.judge(bucket.at, bucket.count, bucket.coverage)
             else:
-                judged.append(Judged(detector.step(bucket), bucket.coverage, True))
+                judged.append(judge(detector, bucket, True))
         state = detector.dump() if final else None
         if rest:
             twin = detector.copy()
-            judged += [Judged(twin.step(b), b.coverage, False) for b in rest]
+            judged += [judge(twin, bucket, False) for bucket in rest]
         spike, events = advance(life, judged, self._policy, now=now)
         return _Look(
             dimension=dimension,
@@ -457,6 +473,34 @@ def watch_coverage(
             )
         )
     return [*found, *_file_coverage(session, brand_id)]
+
+
+def _back_fills(session: Session, brand_id: int, now: datetime) -> list[datetime]:
+    """Where the past begins that new watches brought to a brand that had others before."""
+    created = session.execute(
+        select(WatchRow.id, WatchRow.created_at).where(
+            (WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None)
+        )
+    ).all()
+    oldest = min((at for _, at in created), default=now)
+    found = []
+    for watch_id, created_at in created:
+        if now - created_at < NEW_WATCH and created_at - oldest >= LATER:
+            first = session.scalar(
+                select(CoverageRow.from_at)
+                .where(CoverageRow.watch_id == watch_id)
+                .order_by(CoverageRow.to_at)
+                .limit(1)
+            )
+            if first is not None and first < created_at:
+                found.append(first)
+    return found
+
+
+def _begins_at(onset_at: datetime | None, back_fills: Sequence[datetime]) -> bool:
+    """Whether a surge begins where the past of a later watch does."""
+    before, after = BACK_FILL
+    return onset_at is not None and any(at + before <= onset_at <= at + after for at in back_fills)
 
 
 def _file_coverage(session: Session, brand_id: int) -> list[WatchCoverage]:

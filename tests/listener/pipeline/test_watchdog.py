@@ -1,0 +1,366 @@
+"""The watchdog: one alert an event, none from outages and back-fills, none lost to a crash."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from builders import NOW, a_raw, stored_brand, stored_watch
+from fakes import FakeReader
+from listener.pipeline.ingest import Ingest, Origin
+from listener.pipeline.rollup import roll_up
+from listener.pipeline.watchdog import Watchdog
+from listener.security import Secrets
+from listener.settings import Settings
+from listener.store import channels, coverage, spikes
+from listener.store.killpoints import VARIABLE
+from listener.store.tables import AlertRow, DetectorRow, OutboxRow, SpikeRow, WatchRow
+from listener.store.work import Database
+from listener.types import RawAuthor, RawItem
+
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SINCE = NOW - 3 * DAY
+
+
+class World:
+    """A brand with one watch, two channels and three quiet days behind it."""
+
+    def __init__(self, database: Database, settings: Settings, *, competitor: bool = False) -> None:
+        self.database = database
+        self.ingest = Ingest(database, FakeReader(), settings, Secrets(b"k" * 32))
+        self.watchdog = Watchdog(database, settings)
+        self.settings = settings
+        self._number = 0
+        with database.write() as work:
+            self.brand = stored_brand(work.session, "Haneul", competitor=competitor)
+            self.watch = stored_watch(work.session, brand=self.brand, now=SINCE)
+            for name in ("ops", "care"):
+                channels.add(
+                    work.session,
+                    name=name,
+                    kind="webhook",
+                    address=b"encrypted",
+                    address_shown="https://ops.example",
+                    secret=None,
+                    language="ko",
+                    now=NOW,
+                )
+            work.commit()
+
+    def say(self, times: Sequence[datetime], text: str, *, source: str = "plaza") -> None:
+        """One mention of the brand at each time, each by somebody else."""
+        items: list[RawItem] = []
+        for at in times:
+            self._number += 1
+            items.append(
+                a_raw(
+                    str(self._number),
+                    f"Haneul {self._number} {text}",
+                    author=RawAuthor(native_id=f"u{self._number}"),
+                    published_at=at,
+                )
+            )
+        now = max([NOW, *times])
+        self.ingest.items(items, Origin(source=source), now=now)
+
+    def quiet(self, start: datetime, end: datetime) -> None:
+        """Everyday talk: a mention every 20 minutes, a complaint every 4 hours."""
+        self.say(every(20 * MINUTE, start, end), "배송 잘 받았어요 +")
+        self.say(every(4 * HOUR, start, end), "topic:price 가격이 비싸요 -")
+
+    def wave(self, start: datetime, count: int, length: timedelta = 10 * MINUTE) -> None:
+        """Complaints about one thing, all at once."""
+        step = length / count
+        self.say([start + n * step for n in range(count)], "topic:delivery 택배 파손 심각 -")
+
+    def cover(self, start: datetime, end: datetime, watch: int | None = None) -> None:
+        """The watch has collected all of that."""
+        watch = watch or self.watch
+        with self.database.write() as work:
+            coverage.add(work.session, watch, start, end, now=end)
+            work.session.execute(
+                update(WatchRow).where(WatchRow.id == watch).values(covered_to=end)
+            )
+            work.commit()
+
+    def look(self, at: datetime) -> int:
+        roll_up(self.database)
+        return self.watchdog.look(now=at)
+
+    def rows(self, table: type[Any]) -> list[Any]:
+        with self.database.read() as session:
+            return list(session.scalars(select(table).order_by(table.id)))
+
+    def messages(self) -> list[str]:
+        """The events that the first channel is told, in their order."""
+        return [row.event for row in self.rows(OutboxRow) if row.channel_id == 1]
+
+
+def every(step: timedelta, start: datetime, end: datetime) -> list[datetime]:
+    return [start + n * step for n in range(int((end - start) / step))]
+
+
+@pytest.fixture
+def world(database: Database, settings: Settings) -> World:
+    """On either database."""
+    return _lived_in(database, settings)
+
+
+@pytest.fixture
+def small(sqlite: Database, settings: Settings) -> World:
+    """The same on SQLite only: for what is decided above the store."""
+    return _lived_in(sqlite, settings)
+
+
+def _lived_in(database: Database, settings: Settings) -> World:
+    world = World(database, settings)
+    world.quiet(SINCE, NOW)
+    world.cover(SINCE, NOW)
+    return world
+
+
+def breaks_out(world: World) -> None:
+    """A wave of complaints in the last ten minutes, and the look that notices it."""
+    world.wave(NOW, 16)
+    world.quiet(NOW, NOW + 10 * MINUTE)
+    world.cover(NOW, NOW + 10 * MINUTE)
+    world.look(NOW + 11 * MINUTE)
+
+
+def goes_calm(world: World, until: datetime = NOW + 7 * HOUR) -> None:
+    world.quiet(NOW + 10 * MINUTE, until)
+    world.cover(NOW + 10 * MINUTE, until)
+    world.look(until + MINUTE)
+
+
+def test_quiet_days_alert_nobody(small: World) -> None:
+    assert small.look(NOW + MINUTE) == 0
+    assert small.rows(SpikeRow) == []
+    assert small.rows(OutboxRow) == []
+
+
+def test_a_wave_of_complaints_is_one_alert_with_its_causes(world: World) -> None:
+    assert world.look(NOW + MINUTE) == 0
+    breaks_out(world)
+
+    (alert,) = world.rows(AlertRow)
+    found = {row.dimension: row for row in world.rows(SpikeRow)}
+    assert found.keys() >= {"complaint", "negative", "topic:delivery:complaint"}
+    for name in ("complaint", "negative", "topic:delivery:complaint"):
+        spike = found[name]
+        assert spike.alert_id == alert.id
+        assert spike.state == "open"
+        assert abs(spike.onset_at - NOW) <= 5 * MINUTE
+        assert 16 <= spike.observed <= 18
+        assert 0 <= spike.expected < 2
+    assert (alert.state, alert.brand_id) == ("open", world.brand.id)
+    cause = found["complaint"].explanation
+    assert "파손" in " ".join(phrase["text"] for phrase in cause["phrases"])
+    assert cause["topics"][0]["name"] == "delivery"
+    assert len(found["complaint"].mention_ids) >= 16
+    told = world.rows(OutboxRow)
+    assert [(row.event, row.channel_id) for row in told] == [
+        ("alert.opened", 1),
+        ("alert.opened", 2),
+    ]
+    assert len({row.message_id for row in told}) == 2
+
+
+def test_looking_again_changes_nothing(small: World, settings: Settings) -> None:
+    breaks_out(small)
+    before = [(row.id, row.observed, row.state) for row in small.rows(SpikeRow)]
+    small.look(NOW + 11 * MINUTE)
+    Watchdog(small.database, settings).look(now=NOW + 11 * MINUTE)  # a restart forgets nothing
+    small.look(NOW + 12 * MINUTE)
+    assert [(row.id, row.observed, row.state) for row in small.rows(SpikeRow)] == before
+    assert small.messages() == ["alert.opened"]
+
+
+def test_a_wave_that_grows_is_told_at_most_once_an_hour(small: World) -> None:
+    breaks_out(small)
+    at = NOW + 10 * MINUTE
+    for count in (40, 110, 300):
+        small.wave(at, count)
+        small.cover(at, at + 10 * MINUTE)
+        at += 10 * MINUTE
+        small.look(at + MINUTE)
+    assert small.messages() == ["alert.opened", "alert.escalated"]
+    (alert,) = small.rows(AlertRow)
+    assert alert.severity == "high"
+
+
+def test_calm_resolves_the_alert_and_says_so(world: World) -> None:
+    breaks_out(world)
+    goes_calm(world)
+    (alert,) = world.rows(AlertRow)
+    assert alert.state == "resolved"
+    assert {row.state for row in world.rows(SpikeRow)} == {"resolved"}
+    assert world.messages() == ["alert.opened", "alert.resolved"]
+
+
+def test_a_wave_that_comes_back_is_the_same_alert(world: World) -> None:
+    breaks_out(world)
+    goes_calm(world)
+    again = NOW + 7 * HOUR
+    world.wave(again, 60)
+    world.cover(again, again + 10 * MINUTE)
+    world.look(again + 11 * MINUTE)
+    (alert,) = world.rows(AlertRow)
+    assert alert.state == "open"
+    assert world.messages() == ["alert.opened", "alert.resolved", "alert.escalated"]
+
+
+def test_a_competitor_alerts_nobody(sqlite: Database, settings: Settings) -> None:
+    world = World(sqlite, settings, competitor=True)
+    world.quiet(SINCE, NOW)
+    world.cover(SINCE, NOW)
+    breaks_out(world)
+    assert any(row.dimension == "complaint" for row in world.rows(SpikeRow))
+    assert world.rows(AlertRow) == []
+    assert world.rows(OutboxRow) == []
+
+
+def test_a_catch_up_after_an_outage_is_no_spike(small: World) -> None:
+    small.look(NOW + MINUTE)
+    back = NOW + 5 * HOUR
+    for minutes in (30, 120, 290):
+        assert small.look(NOW + minutes * MINUTE) == 0  # nothing comes in
+    small.quiet(NOW, back)
+    small.cover(NOW, back)
+    assert small.look(back + MINUTE) == 0
+    assert small.rows(SpikeRow) == []
+
+
+def test_the_back_fill_of_a_new_watch_is_no_spike(small: World) -> None:
+    small.look(NOW + MINUTE)
+    with small.database.write() as work:
+        new = stored_watch(work.session, source="feed", brand=small.brand, now=NOW)
+        work.commit()
+    times = every(5 * MINUTE, NOW - DAY, NOW)
+    small.say(times, "topic:service 전화를 안 받아요 -", source="feed")
+    small.cover(NOW - DAY, NOW, new)
+    assert small.look(NOW + 2 * MINUTE) == 0
+    assert small.look(NOW + 9 * MINUTE) == 0
+    assert small.rows(OutboxRow) == []
+
+
+def test_nothing_is_judged_before_a_run_has_ended(sqlite: Database, settings: Settings) -> None:
+    world = World(sqlite, settings)
+    world.quiet(SINCE, NOW)
+    world.wave(NOW, 30)
+    world.look(NOW + 11 * MINUTE)
+    with sqlite.read() as session:
+        assert spikes.heads(session, world.brand.id) == {}
+
+
+def test_buckets_not_counted_yet_are_not_passed(world: World) -> None:
+    world.look(NOW + MINUTE)
+    with world.database.read() as session:
+        before = spikes.heads(session, world.brand.id)
+    world.quiet(NOW, NOW + HOUR)
+    world.cover(NOW, NOW + HOUR)
+    world.watchdog.look(now=NOW + HOUR + MINUTE)  # the rollup was not here yet
+    with world.database.read() as session:
+        assert spikes.heads(session, world.brand.id) == before
+    world.look(NOW + HOUR + MINUTE)
+    with world.database.read() as session:
+        heads = spikes.heads(session, world.brand.id)
+    assert {head.upto for head in heads.values()} == {NOW + HOUR}
+
+
+def test_late_items_rebuild_the_detectors(world: World, settings: Settings) -> None:
+    world.look(NOW + MINUTE)
+    world.say(every(30 * MINUTE, SINCE, NOW), "topic:price 늦게 온 불만 -")
+    roll_up(world.database)
+    with world.database.read() as session:
+        heads = spikes.heads(session, world.brand.id)
+    assert {head.version for head in heads.values()} == {spikes.STALE, heads["low_rating"].version}
+    world.look(NOW + 2 * MINUTE)
+    rebuilt = _states(world.database)
+    with world.database.write() as work:
+        work.session.query(DetectorRow).delete()
+        work.commit()
+    Watchdog(world.database, settings).look(now=NOW + 2 * MINUTE)
+    assert _states(world.database) == rebuilt
+
+
+def test_an_edit_that_counts_the_same_rebuilds_nothing(small: World) -> None:
+    small.look(NOW + MINUTE)
+    item = a_raw("1", "Haneul 다시 썼어요 +", published_at=SINCE, author=RawAuthor(native_id="u1"))
+    report = small.ingest.items([item], Origin(source="plaza"), now=NOW)
+    assert report.edited == 1
+    assert roll_up(small.database) == 1
+    with small.database.read() as session:
+        heads = spikes.heads(session, small.brand.id)
+    assert spikes.STALE not in {head.version for head in heads.values()}
+
+
+def test_a_file_is_history(sqlite: Database, settings: Settings) -> None:
+    """Files count as collected from their first to their last mention, before any watch began."""
+    world = World(sqlite, settings)
+    world.say(every(20 * MINUTE, SINCE, NOW), "배송 잘 받았어요 +", source="file")
+    world.say(every(4 * HOUR, SINCE, NOW), "가격이 비싸요 -", source="file")
+    world.look(NOW + MINUTE)  # a file alone
+    assert _complete(world.database) == pytest.approx(3 * 288, abs=5)
+    with sqlite.write() as work:
+        work.session.execute(update(WatchRow).values(created_at=NOW))
+        work.commit()
+    breaks_out(world)  # seen by a watch that began now
+    assert world.messages() == ["alert.opened"]
+
+
+def _states(database: Database) -> dict[str, Any]:
+    with database.read() as session:
+        return {name: dict(state) for name, state in spikes.states(session, 1).items()}
+
+
+def _complete(database: Database) -> int:
+    seen: int = _states(database)["all"]["seen"]
+    return seen
+
+
+CRASH = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from listener.pipeline.rollup import roll_up
+from listener.pipeline.watchdog import Watchdog
+from listener.settings import Settings
+from listener.store.work import Database
+
+database = Database(sys.argv[1])
+roll_up(database)
+Watchdog(database, Settings(home=Path(sys.argv[2]))).look(now=datetime.fromisoformat(sys.argv[3]))
+"""
+
+
+@pytest.mark.parametrize("point", ["judged", "before-commit", "committed"])
+def test_a_crash_neither_loses_nor_doubles_an_alert(
+    world: World, settings: Settings, point: str
+) -> None:
+    world.look(NOW + MINUTE)
+    world.wave(NOW, 16)
+    world.cover(NOW, NOW + 10 * MINUTE)
+    command = [sys.executable, "-c", CRASH, world.database.url, str(settings.home)]
+    command.append((NOW + 11 * MINUTE).isoformat())
+    killed = subprocess.run(
+        command, env={**os.environ, VARIABLE: f"watchdog-{point}"}, check=False, timeout=60
+    )
+    assert killed.returncode == -signal.SIGKILL
+    before = {row.message_id for row in world.rows(OutboxRow)}
+    assert len(before) == (2 if point == "committed" else 0)
+    world.look(NOW + 11 * MINUTE)
+    assert len(world.rows(AlertRow)) == 1
+    after = {row.message_id for row in world.rows(OutboxRow)}
+    assert len(after) == 2
+    assert before <= after
