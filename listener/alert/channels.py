@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apprise
 import orjson
 import requests
-from standardwebhooks.webhooks import Webhook
+from standardwebhooks.webhooks import EmptyWebhookSecretError, Webhook
 
 from listener.alert.message import Text
 from listener.errors import InvalidInput, ListenerError, SourceError, TargetForbidden
 from listener.net.guard import Guard
-from listener.net.retry import retry_at
+from listener.net.retry import retry_at, scrub
 
 # Attempts come after these pauses (Standard Webhooks' suggested schedule): about 27 hours in all.
 RETRIES = (
@@ -31,7 +30,8 @@ RETRIES = (
     timedelta(hours=10),
 )
 _EXCERPT = 300
-_TIMEOUT = 15.0
+_LONGEST_PAUSE = timedelta(days=1)  # whatever a Retry-After says
+_LONG = 16  # characters from which a part of a path may well be a secret
 # Apprise schemas that act on this very machine: a dashboard user must not run them.
 _LOCAL_SCHEMAS = frozenset({"dbus", "kde", "gnome", "glib", "qt", "macosx", "windows", "syslog"})
 
@@ -73,7 +73,8 @@ class WebhookChannel:
     def __init__(self, session: Callable[[], requests.Session], url: str, secret: str) -> None:
         self._session = session
         self._url = url
-        self._webhook = Webhook(secret)
+        self._webhook = _signer(secret)
+        self._hidden = secrets_in(url)
 
     def send(self, message: Outgoing) -> Sent:
         """POST the message; any 2xx is success, 410 means that nobody listens there any more."""
@@ -97,15 +98,19 @@ class WebhookChannel:
                     self._url,
                     data=body,
                     headers=headers,
-                    timeout=_TIMEOUT,
                     allow_redirects=False,
-                    stream=True,
                 )
-                excerpt = _excerpt(answer)
-        except (TargetForbidden, SourceError) as error:
-            return Sent(ok=False, reason=str(error), permanent=isinstance(error, TargetForbidden))
+                # Some servers echo what they were sent, the address included.
+                excerpt = scrub(_excerpt(answer), self._hidden)
+        except SourceError as error:
+            return Sent(
+                ok=False,
+                reason=scrub(str(error), self._hidden),
+                permanent=isinstance(error, TargetForbidden),
+                retry_at=error.retry_at,
+            )
         except requests.RequestException as error:
-            return Sent(ok=False, reason=_words(error))
+            return Sent(ok=False, reason=f"The request failed ({type(error).__name__}).")
         code = answer.status_code
         if 200 <= code < 300:
             return Sent(ok=True, status_code=code, reason=excerpt)
@@ -140,8 +145,8 @@ class AppriseChannel:
             said = captured.getvalue() if captured else ""
         if ok:
             return Sent(ok=True)
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        return Sent(ok=False, reason=" ".join(lines)[:_EXCERPT] or "The service refused it.")
+        words = scrub(" ".join(said.split()), secrets_in(self._url))
+        return Sent(ok=False, reason=words[:_EXCERPT] or "The service refused it.")
 
 
 def next_try(attempt: int, sent: Sent, *, now: datetime, jitter: float) -> datetime | None:
@@ -153,7 +158,8 @@ def next_try(attempt: int, sent: Sent, *, now: datetime, jitter: float) -> datet
         return None
     pause = RETRIES[attempt - 1]
     planned = now + pause + pause * 0.1 * jitter
-    return max(planned, sent.retry_at) if sent.retry_at else planned
+    asked = min(sent.retry_at, now + _LONGEST_PAUSE) if sent.retry_at else planned
+    return max(planned, asked)
 
 
 def check_address(kind: str, address: str, guard: Guard) -> str:
@@ -162,8 +168,7 @@ def check_address(kind: str, address: str, guard: Guard) -> str:
     Raises InvalidInput in words for the form, or TargetForbidden for an address inside the network.
     """
     if kind == "webhook":
-        target = guard.check_url(address)
-        return target.origin + urlsplit(address).path
+        return scrub(guard.check_url(address).origin + urlsplit(address).path, secrets_in(address))
     if kind != "apprise":
         raise InvalidInput(
             f"There is no channel kind {kind!r}.", field="kind", hint="Use webhook or apprise."
@@ -199,19 +204,38 @@ def _check_host(host: str, port: int, guard: Guard) -> None:
         return
 
 
+def check_secret(secret: str) -> None:
+    """Judge a webhook's signing secret before it is saved. Raises InvalidInput."""
+    _signer(secret)
+
+
+def _signer(secret: str) -> Webhook:
+    try:
+        return Webhook(secret)
+    except (EmptyWebhookSecretError, ValueError):  # nothing in it, or no base64
+        raise InvalidInput(
+            "The signing secret is not base64.",
+            field="secret",
+            hint="It looks like whsec_…; leave it out to have one made.",
+        ) from None
+
+
+def secrets_in(address: str) -> frozenset[str]:
+    """The parts of an address that must not be shown: name and password, what the query says, and
+    long parts of the path, where many services keep their token.
+    """
+    parts = urlsplit(address)
+    login, _, host = parts.netloc.rpartition("@")
+    found = {*login.split(":"), *(value for _, value in parse_qsl(parts.query))}
+    pieces = parts.path.split("/")
+    if parts.scheme not in ("http", "https"):
+        # In an apprise address anything may be a token, the place of the host included.
+        pieces += [host] if "." not in host and len(host) >= _LONG else []
+        found |= {piece for piece in pieces if piece and "@" not in piece}
+    found |= {piece for piece in pieces if len(piece) >= _LONG}
+    return frozenset(found | {unquote(value) for value in found})
+
+
 def _excerpt(answer: requests.Response) -> str:
-    """The first characters of an answer, read without trusting its length."""
-    with contextlib.suppress(requests.RequestException):
-        chunk = next(answer.iter_content(_EXCERPT), b"")
-        return " ".join(chunk.decode("utf-8", "replace").split())
-    return ""
-
-
-def _words(error: requests.RequestException) -> str:
-    if isinstance(error, requests.Timeout):
-        return f"No answer within {_TIMEOUT:.0f} s."
-    if isinstance(error, requests.exceptions.SSLError):
-        return "The certificate of the server is not valid."
-    if isinstance(error, requests.ConnectionError):
-        return "The server cannot be reached."
-    return f"The request failed ({type(error).__name__})."
+    """The first characters of an answer."""
+    return " ".join(answer.content[: 4 * _EXCERPT].decode("utf-8", "replace").split())[:_EXCERPT]

@@ -29,7 +29,7 @@ from listener.alert.channels import (
     check_address,
     next_try,
 )
-from listener.errors import ListenerError
+from listener.errors import InvalidInput, ListenerError, NotFound, StorageError, TargetForbidden
 from listener.net.guard import Guard
 from listener.security import Secrets
 from listener.settings import Settings
@@ -53,13 +53,15 @@ class Deliverer:
     secrets: Secrets
     settings: Settings
     guard: Guard
-    session: Callable[[], requests.Session]
+    session: Callable[[str], requests.Session]  # of an account: limits are kept by these
     clock: Callable[[], datetime]
 
-    def deliver_due(self, limit: int = 50) -> int:
-        """Try the messages that are due, one after the other; returns how many were tried."""
+    def deliver_due(self, limit: int = 50, *, go_on: Callable[[], bool] = lambda: True) -> int:
+        """Try the messages that are due, one after the other, while ``go_on`` says so; returns how
+        many were tried. Raises StorageError.
+        """
         tried = 0
-        while tried < limit and self._deliver_one():
+        while tried < limit and go_on() and self._deliver_one():
             tried += 1
         return tried
 
@@ -101,24 +103,37 @@ class Deliverer:
         return True
 
     def _send(self, message: outbox.Message, now: datetime) -> Sent:
-        tz = ZoneInfo(self.settings.timezone)
+        """Try once, whatever happens: an attempt that is not written down would be made for ever.
+        Raises StorageError only.
+        """
         try:
-            with self.database.read() as session:
-                row = channels.get(session, message.channel_id)
-                facts = load_facts(session, message, self.settings)
-                channel = self._open(row)
-                language = row.language
+            return self._try(message, now)
+        except StorageError:
+            raise
         except ListenerError as error:
-            return Sent(ok=False, reason=str(error), permanent=True)
-        text = messages.compose(facts, message.event, language=language, tz=tz)
-        return channel.send(
+            # A key that was put away, a name that does not resolve: that may be mended. An address
+            # that is forbidden, or a channel that is gone, will not come back.
+            permanent = isinstance(error, TargetForbidden | InvalidInput | NotFound)
+            return Sent(ok=False, reason=str(error), permanent=permanent)
+        except Exception:
+            log.exception("message %s could not be sent", message.message_id)
+            return Sent(ok=False, reason="Something unexpected happened; the log has the details.")
+
+    def _try(self, message: outbox.Message, now: datetime) -> Sent:
+        tz = ZoneInfo(self.settings.timezone)
+        with self.database.read() as session:
+            row = channels.get(session, message.channel_id)
+            facts = load_facts(session, message, self.settings)
+        if not row.enabled:
+            return Sent(ok=False, reason="The channel is switched off.", permanent=True)
+        return self._open(row).send(
             Outgoing(
                 message_id=message.message_id,
                 event=message.event,
                 created_at=message.created_at,
                 at=now,
-                text=text,
-                data=_data(facts, message.event, tz),
+                text=messages.compose(facts, message.event, language=row.language, tz=tz),
+                data=messages.payload(facts, message.event, tz=tz),
             )
         )
 
@@ -127,7 +142,7 @@ class Deliverer:
         address = self.secrets.decrypt(row.address)
         if row.kind == "webhook":
             secret = self.secrets.decrypt(row.secret) if row.secret else ""
-            return WebhookChannel(self.session, address, secret)
+            return WebhookChannel(lambda: self.session(f"channel-{row.id}"), address, secret)
         # Apprise has no guard of its own: judge again what the name resolves to today.
         check_address(row.kind, address, self.guard)
         return AppriseChannel(address)
@@ -207,7 +222,3 @@ def _samples(session: Session, ids: list[int]) -> tuple[messages.Sample, ...]:
                 messages.Sample(mention_id=row.id, source=row.source, excerpt=excerpt, url=row.url)
             )
     return tuple(samples)
-
-
-def _data(facts: messages.AlertFacts, event: str, tz: ZoneInfo) -> dict[str, Any]:
-    return messages.payload(facts, event, tz=tz)

@@ -58,5 +58,9 @@ def setup(level: str, *, json_lines: bool | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for noisy in ("apscheduler", "urllib3", "uvicorn.access", "tweepy", "alembic"):
+    # Apprise names whole addresses when it complains; what it says is kept with the delivery.
+    logging.getLogger("apprise").propagate = False
+    # It warns at each tick that falls into a long one: that is what ticks are for.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    for noisy in ("urllib3", "uvicorn.access", "tweepy", "alembic"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))

@@ -159,11 +159,11 @@ class Services:
             clock=self.clock,
         )
 
-    def webhook_session(self) -> requests.Session:
+    def webhook_session(self, account: str) -> requests.Session:
         """A guarded session without waiting of our own: alerts are few and urgent."""
         from listener.net.limits import FREE
 
-        return self.net.session(account="webhook", rule=FREE)
+        return self.net.session(account=account, rule=FREE)
 
     def scheduler(self) -> Scheduler:
         """The scheduler with its tasks, not started yet."""
@@ -216,12 +216,13 @@ class Services:
         self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
     ) -> MadeChannel:
         """Save a channel, its secrets encrypted. Raises InvalidInput, TargetForbidden."""
-        from listener.alert.channels import check_address
+        from listener.alert.channels import check_address, check_secret
 
         kind = kind or ("webhook" if address.startswith(("http://", "https://")) else "apprise")
         shown = check_address(kind, address, self.guard)
-        if kind == "webhook" and not secret:
-            secret = new_webhook_secret()
+        if kind == "webhook":
+            secret = secret or new_webhook_secret()
+            check_secret(secret)
         with self.database.write() as work:
             row = channels.add(
                 work.session,
@@ -257,4 +258,11 @@ class Services:
         """Store the mentions of a file. Raises InvalidInput, NotFound for the brand."""
         from listener.pipeline.file import ingest_file
 
-        return ingest_file(self.ingest, path, brand=brand, namespace=namespace, progress=progress)
+        return ingest_file(
+            self.ingest,
+            path,
+            brand=brand,
+            namespace=namespace,
+            progress=progress,
+            now=self.clock(),
+        )
