@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,22 +21,26 @@ def up() -> None:
 
     Example: `LISTENER_PORT=8080 listener up`
     """
-    from listener.runtime.processes import Supervisor, wait_until_ready
+    from listener import settings
+    from listener.runtime.processes import Supervisor, port_to_use, wait_until_ready
     from listener.runtime.welcome import first_login
 
-    with services() as built:
+    given = settings.load()
+    port = port_to_use(given.host, given.port)
+    with services(port=port) as built:
         login = first_login(built)
         base = built.base_url()
-        settings = built.settings
+        home = built.settings.home
     supervisor = Supervisor()
-    supervisor.add("work", ["listener", "work"])
-    supervisor.add("web", ["listener", "serve"])
+    inside = {"LISTENER_PORT": str(port)}
+    supervisor.add("work", ["listener", "work"], inside)
+    supervisor.add("web", ["listener", "serve"], inside)
 
     def announce() -> None:
         if wait_until_ready(base, process_alive=supervisor.alive):
             typer.secho(f"\nListener answers at {base}", fg="green", bold=True)
             typer.echo(f"  Log in once with {login}" if login else "  Log in as you are used to.")
-            typer.echo(f"  State is kept in {settings.home}. Ctrl-C stops the service.\n")
+            typer.echo(f"  State is kept in {home}. Ctrl-C stops the service.\n")
 
     supervisor.run(started=announce)
 
@@ -51,12 +56,15 @@ def work() -> None:
 
     end_with_parent()
     with services() as built:
-        scheduler = built.scheduler()
-        scheduler.start()
-        try:
-            until_told_to_stop()
-        finally:
-            scheduler.stop()
+        running = built.work()
+        running.start()
+        until_told_to_stop()
+        left = running.stop()
+    if left:
+        typer.echo(f"Stopped while at work: {', '.join(left)}. It is taken up again.", err=True)
+        sys.stderr.flush()
+        # Python would wait for their threads; what they write is fenced.
+        os._exit(0)
 
 
 @app.command()

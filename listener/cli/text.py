@@ -44,10 +44,11 @@ def score(file: FileArgument = None) -> None:
     Example: `echo "배송이 너무 늦어요" | listener score`
     """
     from listener import settings
+    from listener.enrich.reader import Reader
     from listener.enrich.score import score_lines
-    from listener.runtime.wiring import build_reader
 
-    reader = build_reader(settings.load())
+    # Not by the wiring, which would load the database's library for nothing.
+    reader = Reader.default(settings.load().rules)
     with _lines(file) as lines:
         for line in score_lines(lines, reader):
             sys.stdout.write(line + "\n")

@@ -26,7 +26,7 @@ from listener.store.tables import ChannelRow, OutboxRow, UserRow, WatchRow
 from listener.store.work import Database
 
 _ROOM = 500_000_000
-_TROUBLED = ("ok", "unchanged", "new")
+_HEALTHY = ("ok", "unchanged", "new")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,7 @@ def _service(database: Database, now: datetime) -> Iterator[Finding]:
             timedelta(minutes=10), 2 * timedelta(seconds=watch.every_s)
         )
         name = f"watch {watch.id} ({watch.source})"
-        if watch.health not in _TROUBLED:
+        if watch.health not in _HEALTHY:
             yield Finding(name, False, f"{watch.health}: {watch.health_reason}")
         elif late:
             yield Finding(name, False, f"late, was due {watch.next_run_at:%Y-%m-%d %H:%M} UTC")

@@ -7,9 +7,11 @@ and not an outage.
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,10 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
+from listener.errors import ConfigError
+
 log = logging.getLogger(__name__)
 
 PARENT = "LISTENER_SUPERVISOR_PID"
 WEB_APP = "api.app:create_app"  # by name: the core never imports its edges
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _STEADY = 30.0  # seconds after which a process counts as well started
 _GRACE = 15.0  # seconds a process has to stop by itself
 
@@ -93,7 +98,10 @@ class Supervisor:
             if now >= child.not_before:
                 # Its own session, so that Ctrl-C reaches us alone and we stop it in order.
                 child.process = subprocess.Popen(
-                    child.arguments, env=child.environ, start_new_session=True
+                    child.arguments,
+                    env=child.environ,
+                    start_new_session=True,
+                    preexec_fn=_die_with(os.getpid()),
                 )
                 child.started = now
             return
@@ -119,6 +127,20 @@ class Supervisor:
                 process.wait()
 
 
+def _die_with(parent: int) -> Callable[[], None] | None:
+    """Linux tells a process when its parent is gone, even one that knows nothing of us."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # looked up before the fork: after it only calls are safe
+
+    def arrange() -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
 def end_with_parent() -> None:
     """Stop this process when the supervisor that started it is gone, however it went."""
     parent = os.environ.get(PARENT)
@@ -129,6 +151,8 @@ def end_with_parent() -> None:
         while os.getppid() == int(parent):
             time.sleep(1.0)
         os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_GRACE)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
 
@@ -157,6 +181,22 @@ def until_told_to_stop() -> None:
         signal.signal(number, lambda _signal, _frame: stop.set())
     while not stop.wait(1.0):
         pass
+
+
+def port_to_use(host: str, port: int) -> int:
+    """The port itself, or a free one for 0. Raises ConfigError when something else listens there:
+    the web would die and be started again for ever.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConfigError(
+                f"{host}:{port} cannot be listened on: {error.strerror}.",
+                hint="Choose another port, for example LISTENER_PORT=8010.",
+            ) from error
+        return int(probe.getsockname()[1])
 
 
 def wait_until_ready(

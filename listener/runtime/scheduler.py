@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 LEASE = "scheduler"
 LEASE_LENGTH = timedelta(seconds=20)
 HEARTBEAT = timedelta(seconds=5)
+GRACE = 5.0  # seconds that running tasks have to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +43,25 @@ class Task:
 class Scheduler:
     """Runs the tasks while this process holds the lease; stands by while another one does.
 
-    A task that raises is logged with its traceback and called again at its next tick.
+    A task that raises is logged with its traceback and called again at its next tick; none runs
+    twice at the same time. ``stopping`` is set once it was told to stop: a long task looks at it.
     """
 
     def __init__(
-        self, database: Database, tasks: Sequence[Task], *, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        tasks: Sequence[Task],
+        *,
+        clock: Callable[[], datetime],
+        stopping: threading.Event | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._held_until: datetime | None = None
-        self._stopped = threading.Event()
+        self._stopping = stopping or threading.Event()
+        self._running: set[str] = set()  # names of tasks
+        self._quiet = threading.Condition()
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(len(tasks) + 1)},
             # A tick that comes late still runs (the default grace of 1 s drops it), and ticks
@@ -78,14 +87,23 @@ class Scheduler:
         self._heartbeat()
         self._scheduler.start()
 
-    def stop(self) -> None:
-        """Finish the tasks that are running, then give the lease back."""
-        self._stopped.set()
-        self._scheduler.shutdown(wait=True)
-        with self._database.write() as work:
-            leases.release(work.session, LEASE, self._holder)
-            work.commit()
+    def stop(self, seconds: float = GRACE) -> list[str]:
+        """Start nothing more, give running tasks ``seconds`` to end, then give the lease back.
+
+        Returns the tasks that did not end. The lease then runs out by itself: nobody else may lead
+        while they run.
+        """
+        self._stopping.set()
+        self._scheduler.shutdown(wait=False)
+        with self._quiet:
+            self._quiet.wait_for(lambda: not self._running, seconds)
+            left = sorted(self._running)
+        if not left:
+            with self._database.write() as work:
+                leases.release(work.session, LEASE, self._holder)
+                work.commit()
         self._held_until = None
+        return left
 
     def _heartbeat(self) -> None:
         now = self._clock()
@@ -104,8 +122,10 @@ class Scheduler:
 
     def _guarded(self, task: Task) -> Callable[[], None]:
         def tick() -> None:
-            if not self.leading or self._stopped.is_set():
-                return
+            with self._quiet:
+                if not self.leading or self._stopping.is_set():
+                    return
+                self._running.add(task.name)
             try:
                 task.call()
             except StorageError as error:
@@ -114,5 +134,9 @@ class Scheduler:
                 # The job runner is the one place that may catch everything: one failing tick
                 # must not end the service.
                 log.exception("task %s failed", task.name)
+            finally:
+                with self._quiet:
+                    self._running.discard(task.name)
+                    self._quiet.notify_all()
 
         return tick

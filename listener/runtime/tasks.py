@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.errors import ListenerError
-from listener.runtime.scheduler import Scheduler, Task
-from listener.store import jobs
+from listener.runtime.scheduler import GRACE, Scheduler, Task
+from listener.store import channels, jobs
+from listener.types import Claim
 
 if TYPE_CHECKING:
     from listener.runtime.wiring import Services
@@ -20,18 +20,46 @@ log = logging.getLogger(__name__)
 JOB_CLAIM = timedelta(minutes=5)
 
 
-def make_scheduler(services: Services) -> Scheduler:
+class Work:
+    """All that the service does by itself: the scheduler, its tasks, and the threads of runs."""
+
+    def __init__(self, services: Services) -> None:
+        self._stopping = threading.Event()
+        self._collecting = Collecting(services)
+        self.scheduler = Scheduler(
+            services.database,
+            _tasks(services, self._collecting, self._stopping),
+            clock=services.clock,
+            stopping=self._stopping,
+        )
+
+    def start(self) -> None:
+        """Begin, in the background."""
+        self.scheduler.start()
+
+    def stop(self, seconds: float = GRACE) -> list[str]:
+        """Begin nothing new and give what runs that long to end, each of tasks and runs; returns
+        what did not. That is safe to kill: claims fence what it writes.
+        """
+        self._collecting.close()
+        left = self.scheduler.stop(seconds)
+        return [*left, *self._collecting.wait(seconds)]
+
+
+def _tasks(services: Services, collecting: Collecting, stopping: threading.Event) -> list[Task]:
     """Collect, roll up, detect, deliver, answer jobs, retain: six tasks and no more."""
-    collecting = Collecting(services)
+
+    def go_on() -> bool:
+        return not stopping.is_set()
 
     def detect() -> None:
         services.watchdog.look(now=services.clock())
 
     def deliver() -> None:
-        services.deliverer.deliver_due()
+        services.deliverer.deliver_due(go_on=go_on)
 
     def answer_jobs() -> None:
-        while answer_job(services):
+        while go_on() and answer_job(services):
             pass
 
     def retain() -> None:
@@ -39,18 +67,14 @@ def make_scheduler(services: Services) -> Scheduler:
 
         retain(services.database, services.settings, now=services.clock())
 
-    return Scheduler(
-        services.database,
-        [
-            Task("collect", timedelta(seconds=2), collecting.tick),
-            Task("rollup", timedelta(seconds=3), services.roll_up),
-            Task("detect", timedelta(seconds=10), detect),
-            Task("deliver", timedelta(seconds=2), deliver),
-            Task("jobs", timedelta(seconds=1), answer_jobs),
-            Task("retain", timedelta(hours=1), retain),
-        ],
-        clock=services.clock,
-    )
+    return [
+        Task("collect", timedelta(seconds=2), collecting.tick),
+        Task("rollup", timedelta(seconds=3), services.roll_up),
+        Task("detect", timedelta(seconds=10), detect),
+        Task("deliver", timedelta(seconds=2), deliver),
+        Task("jobs", timedelta(seconds=1), answer_jobs),
+        Task("retain", timedelta(hours=1), retain),
+    ]
 
 
 class Collecting:
@@ -58,31 +82,45 @@ class Collecting:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        workers = services.settings.collect_workers
-        self._free = threading.Semaphore(workers)
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="collect")
+        self._most = services.settings.collect_workers
+        self._running: dict[int, threading.Thread] = {}  # by run
+        self._changed = threading.Condition()
+        self._closed = False
 
     def tick(self) -> None:
         """Claim what is due, as long as a thread is free."""
-        while self._free.acquire(blocking=False):
-            try:
-                claim = self._services.runner.claim_due()
-            except BaseException:
-                self._free.release()
-                raise
+        while not self._closed and len(self._running) < self._most:
+            claim = self._services.runner.claim_due()
             if claim is None:
-                self._free.release()
                 return
-            self._pool.submit(self._run, claim)
+            # A daemon: a run that hangs must not keep the process from ending.
+            thread = threading.Thread(
+                target=self._run, args=(claim,), name=f"collect-{claim.watch_id}", daemon=True
+            )
+            with self._changed:
+                self._running[claim.run_id] = thread
+            thread.start()
 
-    def _run(self, claim: Any) -> None:
+    def close(self) -> None:
+        """Claim nothing more."""
+        self._closed = True
+
+    def wait(self, seconds: float) -> list[str]:
+        """Give the runs that long to end; returns those that did not."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._running, seconds)
+            return sorted(thread.name for thread in self._running.values())
+
+    def _run(self, claim: Claim) -> None:
         try:
             self._services.runner.run(claim)
         except Exception:
-            # A thread of a pool would swallow it; the claim runs out and the watch comes again.
+            # A thread would swallow it; the claim runs out and the watch comes again.
             log.exception("the run of watch %s broke off", claim.watch_id)
         finally:
-            self._free.release()
+            with self._changed:
+                del self._running[claim.run_id]
+                self._changed.notify_all()
 
 
 def answer_job(services: Services) -> bool:
@@ -133,6 +171,7 @@ def _test_channel(services: Services, channel_id: int) -> dict[str, Any]:
     from listener.store import outbox
 
     with services.database.write() as work:
+        channels.get(work.session, channel_id)  # or NotFound
         outbox.put(
             work.session,
             channel_id=channel_id,

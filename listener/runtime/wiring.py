@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from listener.pipeline.file import FileReport
     from listener.pipeline.ingest import Ingest
     from listener.pipeline.watchdog import Watchdog
-    from listener.runtime.scheduler import Scheduler
+    from listener.runtime.tasks import Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,6 @@ class MadeChannel:
 
     id: int
     secret: str | None
-
-
-def build_reader(settings: Settings) -> Reader:
-    """The reader of this install. Raises InvalidInput for a broken rules file."""
-    from listener.enrich.reader import Reader
-
-    return Reader.default(settings.rules)
 
 
 def new_webhook_secret() -> str:
@@ -116,7 +109,9 @@ class Services:
     @cached_property
     def reader(self) -> Reader:
         """Language, sentiment, complaint and topics."""
-        return build_reader(self.settings)
+        from listener.enrich.reader import Reader
+
+        return Reader.default(self.settings.rules)
 
     @cached_property
     def ingest(self) -> Ingest:
@@ -165,11 +160,11 @@ class Services:
 
         return self.net.session(account=account, rule=FREE)
 
-    def scheduler(self) -> Scheduler:
-        """The scheduler with its tasks, not started yet."""
-        from listener.runtime.tasks import make_scheduler
+    def work(self) -> Work:
+        """All that the service does by itself, not started yet."""
+        from listener.runtime.tasks import Work
 
-        return make_scheduler(self)
+        return Work(self)
 
     # --- what edges ask for --------------------------------------------------------------------
 
