@@ -160,7 +160,8 @@ class Feed(Poller):
                 hint="Check the address of the feed.",
                 status=page.status,
             )
-        if document.broken and not document.entries:
+        readable = any(entry.title or entry.text for entry in document.entries)
+        if document.broken and not readable:
             raise LayoutChanged(
                 f"{shown} is broken ({document.broken}), and no entry could be read.",
                 hint="The publisher has to mend it; Listener tries again.",
