@@ -74,7 +74,10 @@ class ClaimLost(ListenerError):
 
 
 class SourceError(ListenerError):
-    """A source could not be read. The cursor does not move."""
+    """A source could not be read. The cursor does not move.
+
+    ``requests`` is how many were made for what failed; whoever made them writes it.
+    """
 
     code = "source"
 
@@ -89,6 +92,7 @@ class SourceError(ListenerError):
         super().__init__(message, hint=hint)
         self.retry_at = retry_at
         self.status = status
+        self.requests = 0
 
 
 class SourceUnavailable(SourceError):

@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 
 from listener.collect import cursor as cursors
 from listener.collect.cursor import Mark, Track
-from listener.errors import LayoutChanged
+from listener.errors import LayoutChanged, SourceError
 from listener.net.client import Net
 from listener.net.page import Page, Request
 from listener.net.retry import fresh_until
@@ -130,7 +130,11 @@ class Poller(ABC):
                         next_at=self.next_at(page, at),
                     )
                     return
-                parsed = self._parsed(page, watch, at)
+                try:
+                    parsed = self._parsed(page, watch, at)
+                except SourceError as error:
+                    error.requests = page.requests
+                    raise
                 if self.conditional and at.first and not parsed.suspect:
                     validators[page.asked] = dict(page.validators)
                 token = parsed.next_page if parsed.next_page not in tokens else None

@@ -146,9 +146,11 @@ class SpiderCollector:
             raise SourceUnavailable(f"The crawl broke off without a report ({last[:200]}).")
         if report.error is not None:
             kind = _ERRORS.get(report.error, SourceError)
-            raise kind(
+            error = kind(
                 report.message, hint=report.hint, retry_at=report.retry_at, status=report.status
             )
+            error.requests = report.requests
+            raise error
         return Batch(
             items=(),
             state=State(cursor=report.cursor, validators=report.validators),

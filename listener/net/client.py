@@ -13,7 +13,7 @@ import io
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -92,7 +92,11 @@ class Net:
         Raises TargetForbidden, RateLimited (the limiter holds the host back), SourceUnavailable.
         """
         url = request.full_url
-        answer, _ = self._exchange(request, url, request.headers, self.settings.request_timeout)
+        meter = Meter()
+        with _telling(meter):
+            answer, _ = self._exchange(
+                request, url, request.headers, self.settings.request_timeout, meter
+            )
         return Page(
             url=url,
             asked=request.url,
@@ -109,11 +113,15 @@ class Net:
         ``validators`` are those of the last page of this URL. With them, a 304 or the same bytes as
         last time give a page that is ``unchanged``. All hops together have ``request_timeout``
         seconds, waiting for the limiter not counted. Credentials stay with the origin that they
-        were meant for. Raises SourceError of every kind.
+        were meant for. Raises SourceError of every kind, which tells the requests made.
         """
+        meter = Meter()
+        with _telling(meter):
+            return self._fetch(request, dict(validators or {}), meter)
+
+    def _fetch(self, request: Request, known: dict[str, str], meter: Meter) -> Page:
         secrets = request.secrets
         url = request.full_url
-        known = dict(validators or {})
         conditions = {"If-None-Match": "etag", "If-Modified-Since": "last-modified"}
         headers: Mapping[str, str] = {
             "Accept": _ACCEPT[request.expect],
@@ -126,7 +134,7 @@ class Net:
         left = self.settings.request_timeout
         hops = 0
         while True:
-            answer, took = self._exchange(request, url, headers, max(left, 0.001))
+            answer, took = self._exchange(request, url, headers, max(left, 0.001), meter)
             left -= took
             hops += 1
             received += answer.received
@@ -200,12 +208,18 @@ class Net:
         return session
 
     def _exchange(
-        self, request: Request, url: str, headers: Mapping[str, str], seconds: float
+        self,
+        request: Request,
+        url: str,
+        headers: Mapping[str, str],
+        seconds: float,
+        meter: Meter,
     ) -> tuple[Answer, float]:
         target = self.guard.check_url(url)
         key = f"{target.host}:{target.port}|{request.account}"
         inside = self.guard.allows(target.host, target.port)
         self._limiter.wait(key, request.rule or (FREE if inside else None))
+        meter.requests += 1
         with self._lock:
             self._meter.requests += 1
         started = time.monotonic()
@@ -274,6 +288,16 @@ class Net:
             raise error
 
 
+@contextlib.contextmanager
+def _telling(meter: Meter) -> Iterator[None]:
+    """Errors tell how many requests were made up to then."""
+    try:
+        yield
+    except SourceError as error:
+        error.requests = meter.requests
+        raise
+
+
 class GuardedAdapter(BaseAdapter):
     """Lets ``requests`` go out through ``Net``: guard, limiter, deadline and size limits hold for
     it as well.
@@ -301,7 +325,11 @@ class GuardedAdapter(BaseAdapter):
 
         Raises SourceError, never an exception of requests.
         """
-        page = self._net.exchange(self._request(request))
+        try:
+            page = self._net.exchange(self._request(request))
+        except SourceError as error:
+            self._meter.requests += error.requests
+            raise
         self._meter.requests += page.requests
         self._meter.received += page.received
         response = Response()

@@ -202,6 +202,7 @@ class Runner:
             error=message,
             hint=hint,
             gap=None if fine else _gap_reason(error),
+            requests=error.requests if isinstance(error, SourceError) else 0,
             next_run_at=next_run(
                 every,
                 outcome,

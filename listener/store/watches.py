@@ -42,6 +42,7 @@ class Ending:
         None  # what to call the time from now on, where nothing could be collected
     )
     notices: Sequence[str] = ()
+    requests: int = 0  # made in vain, which no batch has counted
 
 
 # --- what there is --------------------------------------------------------------------------------
@@ -297,8 +298,8 @@ def finish(session: Session, claim: Claim, ending: Ending, *, now: datetime) -> 
     run.hint = ending.hint
     run.next_run_at = ending.next_run_at
     session.flush()
-    if ending.notices:
-        runs.count(session, run.id, notices=ending.notices)
+    if ending.notices or ending.requests:
+        runs.count(session, run.id, requests=ending.requests, notices=ending.notices)
     return watch
 
 

@@ -169,6 +169,13 @@ class X(Poller):
             )
         meter = Meter()
         client = self._client(watch, token, meter, at.now)
+        try:
+            return self._load(client, watch, at, meter)
+        except SourceError as error:
+            error.requests = meter.requests
+            raise
+
+    def _load(self, client: Any, watch: Watch, at: Position, meter: Meter) -> Answer:
         mentions = param(watch, self.spec, "mode") == "mentions"
         user_id = self._user_id(client, watch, at) if mentions else ""
         asked = self.request(watch, at).params
