@@ -116,6 +116,8 @@ def _run(
             "100000",
             "--inbox-secret",
             inbox_secret,
+            "--parent",
+            str(os.getpid()),
         ],
     )
     supervisor.add("work", ["listener", "work"], inside)

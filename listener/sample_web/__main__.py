@@ -5,8 +5,12 @@ Prints one line of JSON with its address when it answers, and nothing else on st
 
 import argparse
 import json
+import os
+import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -44,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     add("--x-limit", type=_at_least_one, default=450, help="calls a window and endpoint (450)")
     add("--x-window-seconds", type=_positive, default=900, help="length of that window (900)")
     add("--inbox-secret", default="", help="whsec_ secret; unsigned messages are then refused")
+    add("--parent", type=int, default=0, help="end when this process, which started it, is gone")
     return made
 
 
@@ -88,6 +93,7 @@ class _Server(uvicorn.Server):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until told to stop."""
     options, port = options_from(arguments)
+    parent = parser().parse_args(arguments).parent
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -95,9 +101,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         sys.stderr.write(f"sample web: cannot listen on {HOST}:{port}: {error.strerror}\n")
         return 1
+    if parent:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     config = uvicorn.Config(create_app(options), log_level="warning", access_log=False)
     _Server(config).run(sockets=[listening])
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its parent is gone, even if that was killed and could not tell."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _instant(text: str) -> datetime:
