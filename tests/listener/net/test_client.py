@@ -273,7 +273,10 @@ def test_compressed_pages_are_read(net: Net, server: WebServer, encoding: str, p
         (Play(b"no gzip", headers={"Content-Encoding": "gzip"}), "damaged"),
         (Play(b"x", headers={"Content-Encoding": "br"}), "did not ask for"),
         (Play("x", status=206), "a part only"),
-        (Play("4\r\nabcd\r\nzz", headers={"Transfer-Encoding": "chunked"}), "cut off|does not speak"),
+        (
+            Play("4\r\nabcd\r\nzz", headers={"Transfer-Encoding": "chunked"}),
+            "cut off|does not speak",
+        ),
     ],
 )  # fmt: skip
 def test_broken_answers_are_unavailable_in_words(
