@@ -228,20 +228,27 @@ class Ingest:
         )
         return mentions.upsert(session, incoming, context)
 
-    def _read(self, cleaned: Sequence[Mention], origin: Origin, now: datetime) -> list[Incoming]:
+    def _read(
+        self, cleaned: dict[Identity, Mention], origin: Origin, now: datetime
+    ) -> list[Incoming]:
         """Match and read what the store does not have like this already."""
         with self.database.read() as session:
             matcher = self._current_matcher(session)
-            known = mentions.known(session, [identity_of(m) for m in cleaned])
+            known = mentions.known(session, cleaned)
         timed = self._timed(cleaned, known, origin, now)
-        matches = [
-            () if m.deleted else self._match(matcher, m, origin, known.get(identity_of(m)))
-            for m in timed
-        ]
-        wanted = [at for at, m in enumerate(timed) if _is_news(m, matches[at], known)]
-        readings = self._reader.read([timed[at] for at in wanted], [matches[at] for at in wanted])
+        wanted: dict[Identity, tuple[Match, ...]] = {}
+        for identity, mention in timed.items():
+            if not mention.deleted:
+                had = known.get(identity)
+                matches = self._match(matcher, mention, origin, had)
+                if _is_news(mention, matches, had):
+                    wanted[identity] = matches
+        readings = self._reader.read([timed[one] for one in wanted], list(wanted.values()))
         read = dict(zip(wanted, readings, strict=True))
-        return [Incoming(m, known.get(identity_of(m)), read.get(at)) for at, m in enumerate(timed)]
+        return [
+            Incoming(identity, mention, known.get(identity), read.get(identity))
+            for identity, mention in timed.items()
+        ]
 
     def _current_matcher(self, session: Session) -> Matcher:
         versions = brands.versions(session)
@@ -271,27 +278,27 @@ class Ingest:
 
     def _timed(
         self,
-        cleaned: Sequence[Mention],
+        cleaned: dict[Identity, Mention],
         known: dict[Identity, Known],
         origin: Origin,
         now: datetime,
-    ) -> list[Mention]:
+    ) -> dict[Identity, Mention]:
         """The mentions with their ``event_at``: that of a known one stays, unless its date
         moved.
         """
-        timed = list(cleaned)
-        open_: list[int] = []
-        for at, mention in enumerate(cleaned):
-            had = known.get(identity_of(mention))
+        timed = dict(cleaned)
+        open_: list[Identity] = []
+        for identity, mention in cleaned.items():
+            had = known.get(identity)
             if had is not None and not _was_moved(mention, had):
-                timed[at] = replace(mention, event_at=from_us(had.event_us))
+                timed[identity] = replace(mention, event_at=from_us(had.event_us))
             elif mention.event_at is None:
-                open_.append(at)
+                open_.append(identity)
         times = event_times(
-            [cleaned[at] for at in open_], covered_to=origin.covered_to, now=now, zone=self.zone
+            [cleaned[one] for one in open_], covered_to=origin.covered_to, now=now, zone=self.zone
         )
-        for at, moment in zip(open_, times, strict=True):
-            timed[at] = replace(cleaned[at], event_at=moment)
+        for identity, moment in zip(open_, times, strict=True):
+            timed[identity] = replace(cleaned[identity], event_at=moment)
         return timed
 
 
@@ -305,7 +312,7 @@ class _After(Protocol):
 
 def clean(
     items: Iterable[RawItem], source: str, now: datetime
-) -> tuple[list[Mention], tuple[Rejected, ...]]:
+) -> tuple[dict[Identity, Mention], tuple[Rejected, ...]]:
     """Mentions of raw items, and those items that cannot be used. Of one identity the last
     counts.
     """
@@ -319,7 +326,7 @@ def clean(
             rejected.append(Rejected(at, error))
         else:
             cleaned[identity_of(mention)] = mention
-    return list(cleaned.values()), tuple(rejected)
+    return cleaned, tuple(rejected)
 
 
 def _check_key(mention: Mention) -> None:
@@ -329,14 +336,11 @@ def _check_key(mention: Mention) -> None:
             raise InvalidInput("The item's id is too long.", field="external_id")
 
 
-def _is_news(mention: Mention, matches: Sequence[Match], known: dict[Identity, Known]) -> bool:
-    if mention.deleted:
-        return False
-    had = known.get(identity_of(mention))
+def _is_news(mention: Mention, matches: Sequence[Match], known: Known | None) -> bool:
     return (
-        had is None
-        or had.content_hash != mention.content_hash
-        or any(match.brand_id not in had.matches for match in matches)
+        known is None
+        or known.content_hash != mention.content_hash
+        or any(match.brand_id not in known.matches for match in matches)
     )
 
 

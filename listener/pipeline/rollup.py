@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 
 from listener.enrich.complaint import rating_share
 from listener.store import buckets, spikes
@@ -45,15 +44,12 @@ def count(found: Iterable[Counted]) -> dict[tuple[Mark, str], Numbers]:
     Authors and stories are distinct; mentions without an author count as one author each. A story
     is a text: copies of one press release are one story.
     """
-    tallies: dict[tuple[Mark, str], _Tally] = {}
+    groups: dict[tuple[Mark, str], list[Counted]] = {}
     for mention in found:
         mark = (mention.brand_id, start_us(mention.event_us))
         for dimension in dimensions(mention):
-            tally = tallies.get((mark, dimension))
-            if tally is None:
-                tally = tallies[(mark, dimension)] = _Tally()
-            tally.add(mention)
-    return {key: tally.numbers() for key, tally in tallies.items()}
+            groups.setdefault((mark, dimension), []).append(mention)
+    return {key: _numbers(group) for key, group in groups.items()}
 
 
 def dimensions(mention: Counted) -> Iterator[str]:
@@ -75,24 +71,12 @@ def dimensions(mention: Counted) -> Iterator[str]:
             yield f"topic:{topic}:complaint"
 
 
-@dataclass(slots=True)
-class _Tally:
-    count: int = 0
-    score_sum: float = 0.0
-    scored: int = 0
-    authors: set[int] = field(default_factory=set)
-    stories: set[str] = field(default_factory=set)
-
-    def add(self, mention: Counted) -> None:
-        self.count += 1
-        # Negative: a mention's own id, which no author has.
-        self.authors.add(-mention.mention_id if mention.author_id is None else mention.author_id)
-        self.stories.add(mention.content_hash)
-        if mention.score is not None:
-            self.score_sum += mention.score
-            self.scored += 1
-
-    def numbers(self) -> Numbers:
-        return Numbers(
-            self.count, len(self.authors), len(self.stories), self.score_sum, self.scored
-        )
+def _numbers(group: Sequence[Counted]) -> Numbers:
+    if len(group) == 1:  # as in most buckets of most brands
+        score = group[0].score
+        return Numbers(1, 1, 1, score or 0.0, 0 if score is None else 1)
+    scores = [mention.score for mention in group if mention.score is not None]
+    # Negative: a mention's own id, which no author has.
+    authors = {-m.mention_id if m.author_id is None else m.author_id for m in group}
+    stories = {mention.content_hash for mention in group}
+    return Numbers(len(group), len(authors), len(stories), sum(scores), len(scores))

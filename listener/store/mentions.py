@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
@@ -36,7 +36,7 @@ from listener.store.tables import (
     ReadingRow,
     RevisionRow,
 )
-from listener.store.upsert import Bulk, allocate, chunks, insert_rows, insert_update, table_of
+from listener.store.upsert import Bulk, allocate, among, chunks, insert_rows, table_of
 from listener.types import (
     ChangeKind,
     Engagement,
@@ -71,6 +71,12 @@ _MENTIONS = Bulk(
 _MENTION_WATCHES = Bulk(
     MentionWatchRow, ("mention_id", "watch_id", "run_id"), conflict="DO NOTHING"
 )
+_ENGAGEMENT = Bulk(
+    EngagementRow,
+    ("mention_id", "at", "likes", "replies", "shares", "views"),
+    conflict="(mention_id, at) DO UPDATE SET likes = excluded.likes, replies = excluded.replies,"
+    " shares = excluded.shares, views = excluded.views",
+)
 _MATCHES = Bulk(MatchRow, ("mention_id", "brand_id", "origin", "spans", "event_at"))
 _READINGS = Bulk(
     ReadingRow,
@@ -79,6 +85,14 @@ _READINGS = Bulk(
         *("score", "label", "confidence", "complaint", "topics"),
     ),
 )
+
+
+class _Author(NamedTuple):
+    id: int
+    handle: str
+    name: str
+    followers: int | None
+    url: str | None
 
 
 class Stale(Exception):
@@ -103,6 +117,7 @@ class Incoming:
     ``mention.event_at`` is set. ``read`` None says that nothing of it is new.
     """
 
+    identity: Identity
     mention: Mention
     known: Known | None
     read: ReadMention | None
@@ -152,7 +167,7 @@ def known(session: Session, identities: Iterable[Identity]) -> dict[Identity, Kn
                 ).where(
                     MentionRow.source == source,
                     MentionRow.namespace == namespace,
-                    MentionRow.external_id.in_(some),
+                    among(session, MentionRow.external_id, some),
                 )
             )
             for external_id, *rest in rows:
@@ -161,7 +176,7 @@ def known(session: Session, identities: Iterable[Identity]) -> dict[Identity, Kn
     for some_ids in chunks(list(matches)):
         for mention_id, brand_id, origin in session.execute(
             select(MatchRow.mention_id, MatchRow.brand_id, MatchRow.origin).where(
-                MatchRow.mention_id.in_(some_ids)
+                among(session, MatchRow.mention_id, some_ids)
             )
         ):
             matches[mention_id][brand_id] = origin
@@ -177,8 +192,8 @@ def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> 
     """
     touched = [i for i in incoming if i.known and (i.read or i.mention.deleted)]
     _lock(session, [i.known.id for i in touched if i.known])
-    current = known(session, [identity_of(i.mention) for i in incoming])
-    if any(current.get(identity_of(i.mention)) != i.known for i in incoming):
+    current = known(session, [i.identity for i in incoming])
+    if any(current.get(i.identity) != i.known for i in incoming):
         raise Stale
 
     stored = Stored()
@@ -196,7 +211,8 @@ def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> 
     seen = [(i, i.known.id) for i in incoming if i.known and not i.mention.deleted]
     stored.seen = len(seen) - stored.edited
     _note_watch(session, [id_ for _, id_ in [*new, *seen]], context)
-    _engagement(session, [(i.mention, id_) for i, id_ in [*new, *seen]], context)
+    _engagement(session, new, {}, context)
+    _engagement(session, seen, _last_engagement(session, seen), context)
     reach("ingest.engagement")
     return stored
 
@@ -266,30 +282,23 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
 def _insert(
     session: Session,
     incoming: Sequence[Incoming],
-    authors: Mapping[tuple[str, str], int],
+    authors: Mapping[Identity, int],
     context: Context,
     stored: Stored,
 ) -> list[tuple[Incoming, int]]:
-    # In one order everywhere, so that two writers of the same mentions never wait for each other.
-    fresh = sorted(
-        (i for i in incoming if i.known is None and i.read is not None),
-        key=lambda i: (i.mention.source, i.mention.namespace, i.mention.external_id),
-    )
-    # The ids rise in the order in which the source gave the items, as the feed's numbers do.
-    ids = dict(
-        zip(
-            [identity_of(i.mention) for i in incoming if i.known is None and i.read is not None],
-            allocate(session, MentionRow, len(fresh)),
-            strict=True,
-        )
-    )
-    new = [(i, ids[identity_of(i.mention)]) for i in fresh]
+    fresh = [i for i in incoming if i.known is None and i.read is not None]
+    # Ids rise in the order in which the source gave the items, as the feed's numbers do.
+    new = list(zip(fresh, allocate(session, MentionRow, len(fresh)), strict=True))
     seen_us, expires_us = to_us(context.now), to_us(context.expires_at)
-    rows = [_mention_row(i, id_, authors, seen_us, expires_us) for i, id_ in new]
+    # Written in one order everywhere, so that two writers of the same mentions never wait for
+    # each other.
+    rows = [
+        _mention_row(i, id_, authors, seen_us, expires_us)
+        for i, id_ in sorted(new, key=lambda pair: pair[0].identity)
+    ]
     if _MENTIONS.run(session, rows) != len(rows):
         raise Stale  # another writer was first with one of them
     reach("ingest.mentions")
-    new.sort(key=lambda pair: pair[1])
     _write_matches(session, new, stored)
     reach("ingest.matches")
     _write_readings(session, new, context)
@@ -306,7 +315,7 @@ def _insert(
 def _mention_row(
     incoming: Incoming,
     id_: int,
-    authors: Mapping[tuple[str, str], int],
+    authors: Mapping[Identity, int],
     seen_us: int,
     expires_us: int,
 ) -> tuple[Any, ...]:
@@ -319,7 +328,7 @@ def _mention_row(
         m.external_id,
         m.kind.value,
         m.url,
-        authors.get((m.namespace, _native_id(m.author))) if m.author else None,
+        authors.get((m.source, m.namespace, _native_id(m.author))) if m.author else None,
         m.title,
         m.text,
         m.content_hash,
@@ -412,7 +421,7 @@ def _reading(reading: Reading) -> tuple[Any, ...]:
 def _edit(
     session: Session,
     touched: Sequence[Incoming],
-    authors: Mapping[tuple[str, str], int],
+    authors: Mapping[Identity, int],
     was: Mapping[int, Facets],
     context: Context,
     stored: Stored,
@@ -463,7 +472,7 @@ def _update(
     session: Session,
     incoming: Incoming,
     known: Known,
-    authors: Mapping[tuple[str, str], int],
+    authors: Mapping[Identity, int],
     context: Context,
 ) -> None:
     m, read = incoming.mention, incoming.read
@@ -502,7 +511,7 @@ def _update(
             "raw": dict(m.raw) if m.raw else None,
         }
         if m.author:
-            values["author_id"] = authors.get((m.namespace, _native_id(m.author)))
+            values["author_id"] = authors.get((m.source, m.namespace, _native_id(m.author)))
     session.execute(update(table_of(MentionRow)).where(MentionRow.id == known.id).values(values))
 
 
@@ -540,52 +549,42 @@ def _native_id(author: RawAuthor | None) -> str:
 
 def _authors(
     session: Session, incoming: Sequence[Incoming], context: Context
-) -> dict[tuple[str, str], int]:
-    """Store who wrote what is new or edited; gives ids by (namespace, native id)."""
-    told: dict[tuple[str, str, str], RawAuthor] = {}
+) -> dict[Identity, int]:
+    """Store who wrote what is new or edited; gives ids by (source, namespace, native id)."""
+    told: dict[Identity, RawAuthor] = {}  # (source, namespace, native id)
     for i in incoming:
         m = i.mention
         if i.read is not None and m.author is not None and (native_id := _native_id(m.author)):
             told[(m.source, m.namespace, native_id)] = m.author
     rows = _author_rows(session, told)
-    missing = sorted(key for key in told if key not in rows)
-    if missing:
-        ids = allocate(session, AuthorRow, len(missing))
-        inserted = _AUTHORS.run(
-            session,
-            [
-                (
-                    id_,
-                    *key,
-                    told[key].handle,
-                    told[key].name,
-                    told[key].followers,
-                    told[key].url,
-                    context.pseudonym(*key),
-                )
-                for id_, key in zip(ids, missing, strict=True)
-            ],
-        )
-        if inserted == len(missing):
-            rows |= {key: (id_, told[key]) for id_, key in zip(ids, missing, strict=True)}
-        else:  # another writer was first
-            rows = _author_rows(session, told)
     _update_authors(session, told, rows)
-    return {
-        (namespace, native_id): rows[key][0] for key in told for _, namespace, native_id in [key]
-    }
+    ids = {key: row.id for key, row in rows.items()}
+    # In one order everywhere, so that two writers of the same authors never wait for each other.
+    missing = sorted(key for key in told if key not in rows)
+    if not missing:
+        return ids
+    new = dict(zip(missing, allocate(session, AuthorRow, len(missing)), strict=True))
+    written = _AUTHORS.run(
+        session,
+        [
+            (id_, *key, a.handle, a.name, a.followers, a.url, context.pseudonym(*key))
+            for key, id_ in new.items()
+            for a in [told[key]]
+        ],
+    )
+    if written < len(missing):  # another writer was first with some of them
+        new = {key: row.id for key, row in _author_rows(session, missing).items()}
+    return ids | new
 
 
-def _author_rows(
-    session: Session, keys: Iterable[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], tuple[int, RawAuthor]]:
-    rows: dict[tuple[str, str, str], tuple[int, RawAuthor]] = {}
+def _author_rows(session: Session, keys: Iterable[Identity]) -> dict[Identity, _Author]:
+    rows: dict[Identity, _Author] = {}
     for (source, namespace), group in groupby(sorted(keys), key=lambda key: key[:2]):
         for some in chunks([key[2] for key in group]):
-            for id_, native_id, handle, name, followers, url in session.execute(
+            for native_id, *author in session.execute(
                 select(
-                    AuthorRow.id,
                     AuthorRow.native_id,
+                    AuthorRow.id,
                     AuthorRow.handle,
                     AuthorRow.name,
                     AuthorRow.followers,
@@ -593,37 +592,35 @@ def _author_rows(
                 ).where(
                     AuthorRow.source == source,
                     AuthorRow.namespace == namespace,
-                    AuthorRow.native_id.in_(some),
+                    among(session, AuthorRow.native_id, some),
                 )
             ):
-                rows[(source, namespace, native_id)] = (
-                    id_,
-                    RawAuthor(handle=handle, name=name, followers=followers, url=url),
-                )
+                rows[(source, namespace, native_id)] = _Author._make(author)
     return rows
 
 
 def _update_authors(
-    session: Session,
-    told: Mapping[tuple[str, str, str], RawAuthor],
-    rows: Mapping[tuple[str, str, str], tuple[int, RawAuthor]],
+    session: Session, told: Mapping[Identity, RawAuthor], rows: Mapping[Identity, _Author]
 ) -> None:
     """Take over names and follower counts as last told; what the source left out stays."""
     changed: list[dict[str, Any]] = []
-    for key, new in told.items():
-        id_, old = rows[key]
-        handle, name = new.handle or old.handle, new.name or old.name
-        followers = old.followers if new.followers is None else new.followers
-        url = new.url or old.url
-        if (handle, name, followers, url) != (old.handle, old.name, old.followers, old.url):
-            changed.append(
-                {"b_id": id_, "handle": handle, "name": name, "followers": followers, "url": url}
-            )
+    for key, old in rows.items():
+        new = told[key]
+        now = _Author(
+            old.id,
+            new.handle or old.handle,
+            new.name or old.name,
+            old.followers if new.followers is None else new.followers,
+            new.url or old.url,
+        )
+        if now != old:
+            changed.append({"b_id": old.id, **now._asdict()})
     if changed:
+        columns = ("handle", "name", "followers", "url")
         session.connection().execute(
             update(table_of(AuthorRow))
             .where(AuthorRow.id == bindparam("b_id"))
-            .values({name: bindparam(name) for name in ("handle", "name", "followers", "url")}),
+            .values({name: bindparam(name) for name in columns}),
             sorted(changed, key=lambda row: row["b_id"]),
         )
 
@@ -635,13 +632,11 @@ def _note_watch(session: Session, mention_ids: Sequence[int], context: Context) 
         )
 
 
-def _engagement(
-    session: Session, mentions: Sequence[tuple[Mention, int]], context: Context
-) -> None:
-    """Write counts down where they differ from the last ones."""
-    told = {id_: m.engagement for m, id_ in mentions if m.engagement is not None}
+def _last_engagement(
+    session: Session, seen: Sequence[tuple[Incoming, int]]
+) -> dict[int, Engagement]:
     last: dict[int, Engagement] = {}
-    for some in chunks(list(told)):
+    for some in chunks([id_ for i, id_ in seen if i.mention.engagement is not None]):
         latest = (
             select(EngagementRow.mention_id, func.max(EngagementRow.at))
             .where(EngagementRow.mention_id.in_(some))
@@ -655,21 +650,22 @@ def _engagement(
             last[row.mention_id] = Engagement(
                 likes=row.likes, replies=row.replies, shares=row.shares, views=row.views
             )
-    insert_update(
+    return last
+
+
+def _engagement(
+    session: Session,
+    stored: Sequence[tuple[Incoming, int]],
+    last: Mapping[int, Engagement],
+    context: Context,
+) -> None:
+    """Write counts down where they differ from the last ones."""
+    at = to_us(context.now)
+    _ENGAGEMENT.run(
         session,
-        EngagementRow,
         [
-            {
-                "mention_id": id_,
-                "at": context.now,
-                "likes": counts.likes,
-                "replies": counts.replies,
-                "shares": counts.shares,
-                "views": counts.views,
-            }
-            for id_, counts in sorted(told.items(), key=lambda pair: pair[0])
-            if last.get(id_) != counts
+            (id_, at, counts.likes, counts.replies, counts.shares, counts.views)
+            for i, id_ in stored
+            if (counts := i.mention.engagement) is not None and counts != last.get(id_)
         ],
-        key=["mention_id", "at"],
-        update=["likes", "replies", "shares", "views"],
     )

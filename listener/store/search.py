@@ -13,19 +13,14 @@ from listener.store.tables import MentionRow, MentionSearchRow
 from listener.store.upsert import Bulk, chunks
 from listener.text import search_query, search_tokens
 
-_TOKENS = Bulk(MentionSearchRow, ("mention_id", "tokens"))
+# PostgreSQL takes a megabyte of words and numbers no places beyond 16,383.
+_MAX_TOKENS = 20_000
+_TOKENS = Bulk(MentionSearchRow, ("mention_id", "tokens"), on_sqlite={"mention_id": "rowid"})
 
 
 def put(session: Session, texts: Sequence[tuple[int, str | None, str]]) -> None:
     """Index (mention id, title, text) of mentions that are not in the index."""
-    if _is_sqlite(session):
-        rows = [(id_, " ".join(_tokens(title, body))) for id_, title, body in texts]
-        if rows:
-            session.connection().exec_driver_sql(
-                "INSERT INTO mention_search (rowid, tokens) VALUES (?, ?)", rows
-            )
-        return
-    _TOKENS.run(session, [(id_, _vector(_tokens(title, body))) for id_, title, body in texts])
+    _TOKENS.run(session, [(id_, " ".join(_tokens(title, body))) for id_, title, body in texts])
 
 
 def remove(session: Session, mention_ids: Sequence[int]) -> None:
@@ -50,18 +45,14 @@ def condition(session: Session, query: str) -> ColumnElement[bool]:
     if _is_sqlite(session):
         found = text("SELECT rowid FROM mention_search WHERE mention_search MATCH :_search")
         return MentionRow.id.in_(found.bindparams(_search=_fts5(phrases)).columns(MentionRow.id))
-    found = text("SELECT mention_id FROM mention_search WHERE tokens @@ CAST(:_search AS tsquery)")
+    found = text(
+        "SELECT mention_id FROM mention_search WHERE tokens @@ to_tsquery('simple', :_search)"
+    )
     return MentionRow.id.in_(found.bindparams(_search=_tsquery(phrases)).columns(MentionRow.id))
 
 
 def _tokens(title: str | None, body: str) -> list[str]:
-    return search_tokens(f"{title}\n{body}" if title else body)
-
-
-def _vector(tokens: Sequence[str]) -> str:
-    # Tokens are letters and digits only, so that none needs quoting; PostgreSQL merges doubles and
-    # caps positions itself.
-    return " ".join(f"{token}:{at}" for at, token in enumerate(tokens, 1))
+    return search_tokens(f"{title}\n{body}" if title else body)[:_MAX_TOKENS]
 
 
 def _fts5(phrases: Sequence[Sequence[str]]) -> str:

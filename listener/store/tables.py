@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -176,7 +177,12 @@ class MentionRow(Base):
     __table_args__ = (
         UniqueConstraint("source", "namespace", "external_id"),
         Index("ix_mention_event", "event_at"),
-        Index("ix_mention_expires", "expires_at"),
+        Index(
+            "ix_mention_expires",
+            "expires_at",
+            sqlite_where=text("expires_at IS NOT NULL"),
+            postgresql_where=text("expires_at IS NOT NULL"),
+        ),
         {"sqlite_autoincrement": True},  # an id is never used twice, not even after an erasure
     )
 

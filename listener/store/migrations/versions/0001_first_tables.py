@@ -30,7 +30,8 @@ def _search() -> None:
         # table.
         op.execute(
             "CREATE VIRTUAL TABLE mention_search USING fts5"
-            "(tokens, tokenize = \"unicode61 remove_diacritics 0 tokenchars '#@_'\")"
+            "(tokens, columnsize = 0,"
+            " tokenize = \"unicode61 remove_diacritics 0 tokenchars '#@_'\")"
         )
         return
     op.create_table(
@@ -309,7 +310,13 @@ def _tables() -> None:
     )
     op.create_index("ix_mention_author_id", "mention", ["author_id"])
     op.create_index("ix_mention_event", "mention", ["event_at"])
-    op.create_index("ix_mention_expires", "mention", ["expires_at"])
+    op.create_index(
+        "ix_mention_expires",
+        "mention",
+        ["expires_at"],
+        sqlite_where=sa.text("expires_at IS NOT NULL"),
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    )
     op.create_table(
         "session",
         sa.Column("token_hash", sa.String(length=64), nullable=False),
