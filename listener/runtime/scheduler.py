@@ -94,7 +94,8 @@ class Scheduler:
         while they run.
         """
         self._stopping.set()
-        self._scheduler.shutdown(wait=False)
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
         with self._quiet:
             self._quiet.wait_for(lambda: not self._running, seconds)
             left = sorted(self._running)
