@@ -28,8 +28,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
-# Names that begin like a setting and are none: a Scrapy setting of the crawls.
-_INSIDE = {"LISTENER_PRIVATE_HOSTS"}
+# Names that begin like a setting and are none: Scrapy settings of the crawls.
+_INSIDE = {"LISTENER_PRIVATE_HOSTS", "LISTENER_PARENT"}
 _VARIABLE = re.compile(r"\bLISTENER_[A-Z0-9_]*[A-Z0-9]\b")
 
 
