@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from api.dashboard import login, overview
+from api.dashboard import (
+    brand_pages,
+    channel_pages,
+    login,
+    mentions,
+    overview,
+    settings_pages,
+    sources,
+    spikes,
+    watch_pages,
+)
 from api.dashboard.view import error_page
 
 __all__ = ["error_page", "router"]
 
 router = APIRouter(include_in_schema=False)
-for _page in (login, overview):
+for _page in (
+    login,
+    overview,
+    mentions,
+    spikes,
+    sources,
+    brand_pages,
+    watch_pages,
+    channel_pages,
+    settings_pages,
+):
     router.include_router(_page.router)

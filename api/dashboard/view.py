@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,6 +103,11 @@ class View:
             found = state.dashboard_sources = {str(spec["name"]): spec for spec in specs}
         return found
 
+    def param_title(self, spec: Mapping[str, Any] | None, name: str) -> str:
+        """What a parameter of a source is called."""
+        one = spec["params"]["properties"].get(name) if spec else None
+        return name if one is None else self.say(one["title_ko"] or one["title"], one["title"])
+
     def _globals(self) -> dict[str, Any]:
         say = self.say
         flash = FLASHES.get(self.request.cookies.get(FLASH_COOKIE, ""))
@@ -125,6 +130,7 @@ class View:
             "topic_name": lambda topic: topic_name(topic, say.language),
             "series_name": lambda dimension: series_name(dimension, say.language),
             "source_name": self.source_name,
+            "param_title": self.param_title,
             "marked": marks.marked,
             "sparkline": charts.sparkline,
             "zone": self.services.settings.timezone,
@@ -278,6 +284,7 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.filters["seconds"] = lambda value: timedelta(seconds=value)
     made.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
     return made
 

@@ -65,7 +65,7 @@
       yAxis: {
         type: "value",
         minInterval: 1,
-        max: (range) => Math.max(4, Math.ceil(range.max * 1.15)),
+        boundaryGap: [0, "14%"],
         splitNumber: narrow ? 3 : 4,
         axisLabel: { color: color("muted"), fontSize: 11 },
         splitLine: { lineStyle: { color: color("rule") } },

@@ -1,0 +1,196 @@
+"""A new watch: a source, a form made of its parameters, and a test before anything is saved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.dashboard.forms import ANYWHERE, Form, Sent
+from api.dashboard.view import PageView, View
+from api.routes.schemas import Id
+from listener.errors import InvalidInput, ListenerError, NotFound
+from listener.settings import source_setting
+from listener.store import brands, jobs, watches
+from listener.store.feed import FoundSpan
+from listener.types import MatchMode
+
+router = APIRouter()
+
+_PREFIX = "p."  # of the fields that are a source's parameters
+_NO_WORKER = timedelta(seconds=15)  # a job that nobody took for so long: no worker runs
+_TOO_LONG = timedelta(minutes=5)
+
+
+@router.get("/watches/new")
+def new(view: PageView) -> Response:
+    """Choose a source; then its form."""
+    query = view.request.query_params
+    source, brand = query.get("source", ""), query.get("brand", "")
+    spec = view.sources().get(source)
+    if spec is None:
+        with view.services.database.read() as session:
+            every = brands.listing(session)
+        return view.render("watch_sources.html", specs=view.sources(), brand=brand, brands=every)
+    values = {
+        "brand": brand,
+        "match": str(spec["default_match"]),
+        "every": _minutes(spec["every_seconds"]),
+        **{
+            _PREFIX + name: str(one.get("default", ""))
+            for name, one in spec["params"]["properties"].items()
+        },
+    }
+    return _form(view, spec, Form(values))
+
+
+@router.post("/watches/new")
+def add(view: PageView, form: Sent) -> Response:
+    """Test what a watch would bring, or save it."""
+    spec = view.sources().get(form.get("source"))
+    if spec is None:
+        raise NotFound(f"There is no source {form.get('source')!r}.")
+    checked = _check(view, spec, form)
+    if checked is None or form.errors:
+        return _form(view, spec, form, status=422)
+    brand_id = int(form.get("brand")) if form.get("brand").isdecimal() else None
+    if form.get("action") == "preview":
+        with view.services.database.write() as work:
+            payload = {
+                "source": spec["name"],
+                "params": dict(checked.params),
+                "match": checked.match.value,
+                "brand_id": brand_id,
+            }
+            job_id = jobs.ask(work.session, "preview", payload, now=view.now)
+            work.commit()
+        return _form(view, spec, form, job_id=job_id)
+    try:
+        with view.services.database.write() as work:
+            watches.create(
+                work.session,
+                source=spec["name"],
+                params=checked.params,
+                match=checked.match,
+                every=checked.every,
+                brand_id=brand_id,
+                label=form.get("label")[:200],
+                now=view.now,
+            )
+            work.commit()
+    except ListenerError as error:
+        form.blame(error, view.say)
+        return _form(view, spec, form, status=422)
+    return view.go("/sources", "watch-added")
+
+
+def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
+    """The checked watch, or None with the errors in the form."""
+    say = view.say
+    params = {
+        name: form.get(_PREFIX + name)
+        for name in spec["params"]["properties"]
+        if form.get(_PREFIX + name)
+    }
+    for name in spec["params"]["required"]:
+        if name not in params:
+            form.errors[_PREFIX + name] = say(
+                "꼭 적어야 하는 칸입니다.", "This is needed."
+            ) + _example(view, spec, name)
+    try:
+        every = float(form.get("every")) if form.get("every") else None
+    except ValueError:
+        every = None
+        form.errors["every"] = say("분을 숫자로 적어 주세요. 예: 10", "Write minutes, such as 10.")
+    needs_brand = form.get("match") == MatchMode.ALL or spec["needs_brand"]
+    if needs_brand and not form.get("brand"):
+        form.errors["brand"] = say(
+            "이렇게 모으려면 어느 브랜드의 것인지 골라야 합니다.",
+            "Choose the brand that this belongs to.",
+        )
+    if form.errors:
+        return None
+    try:
+        return view.services.wiring.check_watch(
+            spec["name"], params, match=form.get("match") or None, every=every
+        )
+    except InvalidInput as error:
+        name = error.field or ANYWHERE
+        is_param = name in spec["params"]["properties"]
+        form.blame(
+            InvalidInput(
+                error.message, hint=error.hint, field=_PREFIX + name if is_param else name
+            ),
+            say,
+        )
+    except ListenerError as error:
+        form.blame(error, say)
+    return None
+
+
+def _example(view: View, spec: Mapping[str, Any], name: str) -> str:
+    examples = spec["params"]["properties"][name].get("examples") or ()
+    return view.say(" 예: {x}", " Such as {x}", x=examples[0]) if examples else ""
+
+
+def _form(
+    view: View,
+    spec: Mapping[str, Any],
+    form: Form,
+    *,
+    status: int = 200,
+    job_id: int | None = None,
+) -> Response:
+    with view.services.database.read() as session:
+        every = brands.listing(session)
+    missing = [
+        one["setting"]
+        for one in spec["credentials"]
+        if one["required"] and not source_setting(spec["name"], one["name"])
+    ]
+    return view.render(
+        "watch_new.html",
+        status,
+        spec=spec,
+        form=form,
+        brands=every,
+        missing=missing,
+        job_id=job_id,
+        prefix=_PREFIX,
+    )
+
+
+def _minutes(seconds: float) -> str:
+    minutes = seconds / 60
+    return f"{minutes:g}"
+
+
+@router.get("/watches/preview/{job_id}")
+def preview(view: PageView, job_id: Id) -> Response:
+    """How a test stands: htmx asks until it is done."""
+    with view.services.database.read() as session:
+        job = jobs.get(session, job_id)
+    if job is None or job.kind != "preview":
+        raise NotFound(f"There is no test {job_id}.")
+    waited = view.now - job.created_at
+    state = job.state
+    if state == "pending" and waited > _NO_WORKER:
+        state = "no-worker"
+    elif state == "running" and waited > _TOO_LONG:
+        state = "failed"
+    result = job.result or {}
+    items = [
+        {**item, "spans": [FoundSpan(*span) for span in item["spans"]]}
+        for item in result.get("items", ())
+    ]
+    return view.render(
+        "_preview.html" if view.is_fragment else "preview.html",
+        job=job,
+        state=state,
+        result=result,
+        items=items,
+        has_brand=job.payload.get("brand_id") is not None,
+    )
