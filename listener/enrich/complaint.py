@@ -11,7 +11,7 @@ from listener.types import Label, Sentiment
 
 # The lower two fifths of a scale, as the share of the way from its worst to its best: 2 of 1..5 is
 # 0.25, 4 of 0..10 is 0.4.
-_LOW: Final = 0.4
+LOWER_TWO_FIFTHS: Final = 0.4
 _MIDDLE: Final = 0.5
 
 # schema.org's scale where a page names none.
@@ -50,7 +50,7 @@ def is_complaint(
     """
     if own:
         return False
-    if share is not None and share <= _LOW:
+    if share is not None and share <= LOWER_TWO_FIFTHS:
         return True
     if text is None:
         return None if share is None else False

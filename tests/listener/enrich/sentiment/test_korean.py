@@ -24,7 +24,7 @@ def one(korean: Korean, text: str) -> Sentiment:
 
 @pytest.mark.parametrize(
     "text",
-    ["배송이 빨라서 정말 좋아요", "최고예요", "대만족입니다 강력 추천", "불편한 점이 없어요"],
+    ["배송이 빨라서 정말 좋아요", "최고예요", "대만족입니다 강력 추천", "친절하고 편해요"],
 )
 def test_praise_is_positive(korean: Korean, text: str) -> None:
     found = one(korean, text)
@@ -117,7 +117,7 @@ def test_service_sentences_it_never_saw(korean: Korean) -> None:
     pairs = list(zip(rows, found, strict=True))
     polar = [(row["label"], s.score) for row, s in pairs if row["label"] != "neutral"]
     right = sum((label == "positive") == (score > 0) for label, score in polar)
-    assert right / len(polar) >= 0.75
+    assert right / len(polar) >= 0.80
     opposite = {"positive": Label.NEGATIVE, "negative": Label.POSITIVE}
     wrong = sum(opposite.get(row["label"]) is s.label for row, s in pairs)
-    assert wrong / len(rows) <= 0.20
+    assert wrong / len(rows) <= 0.13

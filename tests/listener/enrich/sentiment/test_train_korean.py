@@ -35,8 +35,10 @@ def test_calibrates() -> None:
 def test_figures() -> None:
     scores = np.array([0.9, 0.8, -0.9, 0.2])
     targets = np.array([1.0, 1.0, 0.0, 0.0])
-    found = training.figures(scores, targets)
+    found = training.figures(scores, targets, 0.3)
     assert (found["n"], found["accuracy"], found["balanced"]) == (4, 0.75, 0.75)
+    assert (found["outside band"], found["right there"]) == (0.75, 1.0)
+    assert found["brier"] == pytest.approx((0.05**2 + 0.1**2 + 0.05**2 + 0.6**2) / 4, abs=1e-4)
 
 
 def test_quantises_within_half_a_step() -> None:
