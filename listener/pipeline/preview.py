@@ -58,8 +58,9 @@ def preview(
             continue
     rows = []
     for read in runner.ingest.read(mentions, watch):
-        mention, reading = read.mention, read.reading
+        mention = read.mention
         own = [m for m in read.matches if brand is None or m.match.brand_id == brand.id]
+        reading = own[0].reading if own else read.reading
         rows.append(
             {
                 "title": mention.title,
@@ -74,7 +75,7 @@ def preview(
                     [s.field, s.start, s.end, s.term]
                     for m in own
                     for s in m.match.spans
-                    if s.end <= _EXCERPT
+                    if s.field != "text" or s.end <= _EXCERPT
                 ],
                 "language": reading.language,
                 "label": reading.sentiment.label if reading.sentiment else None,
