@@ -1,6 +1,4 @@
-"""All settings, read once from the environment (and ``LISTENER_HOME/listener.env``) and passed on
-from there.
-"""
+"""All settings, read once from the environment and passed on from there."""
 
 from __future__ import annotations
 
