@@ -1,6 +1,13 @@
-"""The run report: what decides how a crawl went, since Scrapy's exit code says nothing."""
+"""What surrounds a crawl: the report that decides how it went (Scrapy's exit code says nothing),
+and an end to crawls that nobody waits for any more.
+"""
 
 from __future__ import annotations
+
+import os
+import shutil
+import threading
+import time
 
 from scrapy import Spider, signals
 from scrapy.crawler import Crawler
@@ -42,3 +49,33 @@ class RunReport:
         draft = spider.folder / "report.json.part"
         draft.write_bytes(REPORT.dump_json(report))
         draft.rename(spider.folder / "report.json")  # whole or not at all
+
+
+class EndWithParent:
+    """Ends the crawl, and removes the job's folder, when the process that started it is gone.
+
+    That process was killed, else it would have ended the crawl itself. The next one starts a crawl
+    of its own, and two at once would ask the site twice as fast as is polite.
+    """
+
+    def __init__(self, parent: int, crawler: Crawler) -> None:
+        self._parent = parent
+        crawler.signals.connect(self._opened, signal=signals.spider_opened)
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> EndWithParent:
+        """Made by Scrapy; the setting LISTENER_PARENT is the process's number."""
+        parent = crawler.settings.getint("LISTENER_PARENT")
+        if not parent:
+            raise NotConfigured
+        return cls(parent, crawler)
+
+    def _opened(self, spider: Spider) -> None:
+        threading.Thread(target=self._watch, args=(spider,), daemon=True).start()
+
+    def _watch(self, spider: Spider) -> None:
+        while os.getppid() == self._parent:
+            time.sleep(1.0)
+        if isinstance(spider, SourceSpider):
+            shutil.rmtree(spider.folder, ignore_errors=True)
+        os._exit(1)  # there is nobody left to whom an orderly end would matter

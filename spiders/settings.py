@@ -26,7 +26,7 @@ DNS_RESOLVER = "spiders.guard.GuardedResolver"
 
 DOWNLOADER_MIDDLEWARES = {"spiders.guard.GuardMiddleware": 50}
 ITEM_PIPELINES = {"spiders.pipelines.Validate": 100, "spiders.pipelines.WriteItems": 900}
-EXTENSIONS = {"spiders.extensions.RunReport": 500}
+EXTENSIONS = {"spiders.extensions.RunReport": 500, "spiders.extensions.EndWithParent": 500}
 
 LOG_LEVEL = "WARNING"
 LOGSTATS_INTERVAL = 0.0

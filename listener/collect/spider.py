@@ -102,6 +102,7 @@ class SpiderCollector:
                         *("-a", f"job={folder}"),
                         # The resolver is built before the spider reads its job.
                         *("-s", f"LISTENER_PRIVATE_HOSTS={','.join(job.private_hosts)}"),
+                        *("-s", f"LISTENER_PARENT={os.getpid()}"),
                     ],
                     cwd=folder,
                     env=_environ(),
