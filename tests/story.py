@@ -196,7 +196,7 @@ def _items(now: datetime) -> list[tuple[int, RawItem]]:
                 add(0 if chance.random() < 0.8 else 2, moment, chance.choice(texts))
         if chance.random() < 0.35:
             add(2, at + timedelta(minutes=chance.randrange(60)), chance.choice(_RIVAL))
-    for began, length, size in ((now - 9 * DAY - 4 * HOUR, 3, 22), (now - 3 * HOUR, 3, 70)):
+    for began, length, size in ((now - 9 * DAY - 4 * HOUR, 3, 45), (now - 3 * HOUR, 3, 70)):
         for _ in range(size):
             moment = began + length * HOUR * chance.random() ** 0.8
             add(0, min(moment, now - timedelta(minutes=6)), chance.choice(_CRISIS))

@@ -77,7 +77,7 @@ def _watched(session: Session, rows: Sequence[WatchRow], now: datetime) -> list[
     last = {
         run.watch_id: run for run in session.scalars(select(RunRow).where(RunRow.id.in_(newest)))
     }
-    start = now - timedelta(days=_DAYS)
+    start = _first_hour(now)
     holes: dict[int, list[GapRow]] = {}
     for gap in gaps.listing(session, watch_ids=ids, since=start):
         holes.setdefault(gap.watch_id, []).append(gap)
@@ -107,25 +107,27 @@ def _watched(session: Session, rows: Sequence[WatchRow], now: datetime) -> list[
 
 def _strip(row: WatchRow, pieces: Sequence[tuple[datetime, datetime]], now: datetime) -> list[str]:
     """Each hour of the last week: yes, part, no (not collected) or none (not watched yet)."""
-    start = (now - timedelta(days=_DAYS)).replace(minute=0, second=0, microsecond=0)
-    strip = []
+    start = _first_hour(now)
+    # The latest stretch is on its way: the next run brings it.
+    known = max(start, now - max(2 * timedelta(seconds=row.every_s), timedelta(minutes=15)))
+    strip: list[str] = []
     for hour in range(_DAYS * 24 + 1):
         begin = start + hour * HOUR
-        end = min(begin + HOUR, now)
-        seconds = sum(max((min(b, end) - max(a, begin)).total_seconds(), 0.0) for a, b in pieces)
-        if begin >= now:
+        end = min(begin + HOUR, known)
+        if begin >= end:
             break
+        seconds = sum(max((min(b, end) - max(a, begin)).total_seconds(), 0.0) for a, b in pieces)
         if seconds >= (end - begin).total_seconds() - 1:
             strip.append("yes")
         elif seconds > 0:
             strip.append("part")
-        elif end <= row.created_at:
-            strip.append("none")
-        elif end > now - HOUR:  # the next run brings it
-            strip.append("none" if row.covered_to is None else strip[-1] if strip else "none")
         else:
-            strip.append("no")
+            strip.append("none" if end <= row.created_at or row.covered_to is None else "no")
     return strip
+
+
+def _first_hour(now: datetime) -> datetime:
+    return (now - timedelta(days=_DAYS)).replace(minute=0, second=0, microsecond=0)
 
 
 @router.get("/sources/{watch_id}")

@@ -40,6 +40,7 @@ _HISTORY = timedelta(days=42)  # what the detector is replayed over for the expe
 _SCATTER = 0.1  # counts vary more than chance: variance = mean + 0.1 mean²
 _SHOWN = 5
 HOUR = timedelta(hours=1)
+_TOGETHER = 2 * HOUR
 
 
 # --- the list ------------------------------------------------------------------------------------
@@ -47,11 +48,12 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A spike in the list."""
+    """An event in the list: the spike that says most, and the series that rose with it."""
 
     row: SpikeRow
     brand: str
     spark: charts.Spark | None
+    others: Sequence[SpikeRow]
 
 
 @router.get("/spikes")
@@ -72,13 +74,41 @@ def listing(view: PageView) -> Response:
             more = view.here(before=f"{last.onset_at.isoformat()}_{last.id}")
         by_id = {brand.id: brand.name for brand in every}
         found = [
-            Listed(row, by_id.get(row.brand_id, "?"), _spark(session, row, view.now))
-            for row in rows
+            Listed(
+                lead,
+                by_id.get(lead.brand_id, "?"),
+                _spark(session, lead, view.now),
+                [row for row in group if row is not lead],
+            )
+            for group in _events(rows)
+            for lead in (min(group, key=_rank),)
         ]
     found.sort(key=lambda one: one.row.state != "open")
     return view.render(
         "spikes.html", found=found, more=more, brands=every, brand_id=brand_id, state=state
     )
+
+
+def _rank(row: SpikeRow) -> tuple[bool, bool, int, float]:
+    """Open before resolved, complaints before mere volume, the wider series before its parts."""
+    return (row.state != "open", row.dimension == "all", row.dimension.count(":"), -row.score)
+
+
+def _events(rows: Sequence[SpikeRow]) -> list[list[SpikeRow]]:
+    """Spikes of one event together: those of one alert, and others that began with them."""
+    events: list[list[SpikeRow]] = []
+    for row in rows:
+        for event in events:
+            first = event[0]
+            if first.brand_id == row.brand_id and (
+                (row.alert_id is not None and row.alert_id == first.alert_id)
+                or abs(first.onset_at - row.onset_at) < _TOGETHER
+            ):
+                event.append(row)
+                break
+        else:
+            events.append([row])
+    return events
 
 
 def _before(text: str | None) -> tuple[datetime, int] | None:

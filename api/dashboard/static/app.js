@@ -8,6 +8,7 @@ const wide = window.matchMedia("(min-width: 900px)");
 function foldMenu() {
   const menu = document.getElementById("menu");
   if (menu) menu.open = wide.matches;
+  for (const more of document.querySelectorAll("details[data-open-wide]")) more.open = wide.matches;
 }
 wide.addEventListener("change", foldMenu);
 foldMenu();
