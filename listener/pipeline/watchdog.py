@@ -160,19 +160,24 @@ class Watchdog:
             usable.add(STALE)
         heads = {name: head for name, head in stored.items() if head.version in usable}
         earliest = floor_to_step(now - HISTORY)
-        start = min((head.upto for head in heads.values()), default=earliest)
-        counts = _counts(session, brand.id, max(start, earliest), now)
-        if any(name not in heads for name in (*SERIES, *counts)):
+        start = max(min((head.upto for head in heads.values()), default=earliest), earliest)
+        if any(name not in heads for name in SERIES):
             first = _first_bucket(session, brand.id, earliest)
             if first is None:
                 return None
             start = first
-        start = max(start, earliest)
         watches = watch_coverage(session, brand.id, start, now)
         if not watches:
             return None
-        dirty = session.scalar(select(func.min(DirtyRow.at)).where(DirtyRow.brand_id == brand.id))
+        dirty = _first_dirty(session, brand.id)
         counts = _counts(session, brand.id, start, now)
+        if any(name not in heads for name in counts):
+            # A topic that is complained about for the first time: its past is zeros, or was counted
+            # anew just now.
+            start = _first_bucket(session, brand.id, earliest) or start
+            watches = watch_coverage(session, brand.id, start, now)
+            dirty = _first_dirty(session, brand.id)
+            counts = _counts(session, brand.id, start, now)
         frame = build_series({}, watches, start=start, end=now, now=now)
         if dirty is not None:
             frame = [
@@ -447,8 +452,15 @@ def watch_coverage(
     or silent for more than a day is waited for up to then only. Files count as collected from the
     first to the last mention that they brought, and are never waited for.
     """
-    rows = session.scalars(
-        select(WatchRow).where(
+    rows = session.execute(
+        select(
+            WatchRow.id,
+            WatchRow.created_at,
+            WatchRow.deleted_at,
+            WatchRow.enabled,
+            WatchRow.every_s,
+            WatchRow.covered_to,
+        ).where(
             (WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None),
             WatchRow.covered_to.is_not(None),
         )
@@ -554,6 +566,10 @@ def _first_bucket(session: Session, brand_id: int, earliest: datetime) -> dateti
         .order_by(BucketRow.at)
         .limit(1)
     )
+
+
+def _first_dirty(session: Session, brand_id: int) -> datetime | None:
+    return session.scalar(select(func.min(DirtyRow.at)).where(DirtyRow.brand_id == brand_id))
 
 
 def _counts(session: Session, brand_id: int, start: datetime, end: datetime) -> Counts:
