@@ -49,7 +49,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database with the newest schema; a test using it runs on both kinds."""
-    url: str = request.getfixturevalue(f"_{request.param}_url")
+    url: str = request.getfixturevalue(f"{request.param}_url")
     return url
 
 
@@ -62,19 +62,19 @@ def database(database_url: str) -> Iterator[Database]:
 
 
 @pytest.fixture
-def sqlite(_sqlite_url: str) -> Iterator[Database]:
+def sqlite(sqlite_url: str) -> Iterator[Database]:
     """As ``database``, on SQLite only: for tests above the store, to which it makes no
     difference.
     """
-    opened = Database(_sqlite_url)
+    opened = Database(sqlite_url)
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def postgresql(_postgresql_url: str) -> Iterator[Database]:
+def postgresql(postgresql_url: str) -> Iterator[Database]:
     """As ``database``, on PostgreSQL only: for what several writers at once do."""
-    opened = Database(_postgresql_url)
+    opened = Database(postgresql_url)
     yield opened
     opened.close()
 
@@ -93,14 +93,14 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def _sqlite_url(_sqlite_template: Path, tmp_path: Path) -> str:
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     path = tmp_path / "listener.db"
-    shutil.copyfile(_sqlite_template, path)
+    shutil.copyfile(sqlite_template, path)
     return f"sqlite:///{path}"
 
 
 @pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("template") / "template.db"
     database = Database(f"sqlite:///{path}")
     schema.upgrade(database)
@@ -118,13 +118,13 @@ def postgres_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def _postgresql_url(_postgres_database: str) -> str:
-    _execute(_postgres_database, _WIPE)
-    return _postgres_database
+def postgresql_url(postgres_database: str) -> str:
+    _execute(postgres_database, _WIPE)
+    return postgres_database
 
 
 @pytest.fixture(scope="session")
-def _postgres_database(postgres_url: str) -> str:
+def postgres_database(postgres_url: str) -> str:
     _execute(postgres_url, "CREATE DATABASE listener")
     url = _with_name(postgres_url, "listener")
     database = Database(url)

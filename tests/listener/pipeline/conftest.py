@@ -51,7 +51,9 @@ def ingest(database: Database, settings: Settings, secrets: Secrets) -> Ingest:
 
 
 @pytest.fixture
-def make_runner(database: Database, ingest: Ingest, secrets: Secrets, clock: Clock):  # type: ignore[no-untyped-def]
+def make_runner(
+    database: Database, ingest: Ingest, secrets: Secrets, clock: Clock
+) -> Callable[..., Runner]:
     """A runner of collectors given as a list."""
 
     def make(*collectors: FakeCollector) -> Runner:

@@ -140,7 +140,8 @@ def test_what_goes_wrong_is_said_and_the_cursor_stays(
 
     assert report["outcome"] == outcome
     assert report["next_run"] == (clock.now + timedelta(minutes=minutes)).isoformat()
-    assert report["error"] and "a bug" not in report["error"]
+    assert report["error"]
+    assert "a bug" not in report["error"]
     assert report["gap"] == {"from": NOW.isoformat(), "to": None, "why": gap}
     with database.read() as session:
         row = watches.get(session, watch_id)
@@ -266,12 +267,16 @@ def test_a_full_disk_stops_the_run_in_words(
 
 
 def test_sqlite_really_says_that_it_is_full(sqlite: Database) -> None:
-    with pytest.raises(errors.StorageError, match="disk is full"), sqlite.write() as work:
-        connection = work.session.connection()
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
-        stored_brand(work.session, "Haneul", aliases=[f"{n:0>200}" for n in range(500)])
-        work.commit()
+    def fill() -> None:
+        with sqlite.write() as work:
+            connection = work.session.connection()
+            pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 2}")
+            stored_brand(work.session, "Haneul", aliases=[f"{n:0>200}" for n in range(500)])
+            work.commit()
+
+    with pytest.raises(errors.StorageError, match="disk is full"):
+        fill()
 
 
 def test_a_run_overtaken_writes_nothing_more(

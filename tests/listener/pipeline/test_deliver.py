@@ -107,11 +107,11 @@ def server() -> Iterator[WebServer]:
 
 
 @pytest.fixture
-def office(_sqlite_url: str, settings: Settings) -> Iterator[Office]:
+def office(sqlite_url: str, settings: Settings) -> Iterator[Office]:
     services = build(
         settings.model_copy(
             update={
-                "database_url": _sqlite_url,
+                "database_url": sqlite_url,
                 "allow_private_hosts": "127.0.0.1",
                 "request_timeout": 0.6,
             }

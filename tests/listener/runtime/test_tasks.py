@@ -36,8 +36,8 @@ class SlowCollector(FakeCollector):
 
 
 @pytest.fixture
-def services(_sqlite_url: str, settings: Settings) -> Iterator[Services]:
-    made = build(settings.model_copy(update={"database_url": _sqlite_url, "collect_workers": 2}))
+def services(sqlite_url: str, settings: Settings) -> Iterator[Services]:
+    made = build(settings.model_copy(update={"database_url": sqlite_url, "collect_workers": 2}))
     yield made
     made.close()
 
