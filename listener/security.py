@@ -163,9 +163,10 @@ def verify_password(password: str, password_hash: str | None) -> bool:
     It takes as long when there is no hash, so that accounts cannot be guessed.
     """
     try:
-        return PasswordHasher().verify(password_hash or _NOBODY, password) and bool(password_hash)
+        PasswordHasher().verify(password_hash or _NOBODY, password)  # or raises
     except (VerificationError, InvalidHashError):
         return False
+    return bool(password_hash)
 
 
 # A hash that no password of an account is compared with: work for the clock only.

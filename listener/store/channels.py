@@ -1,4 +1,6 @@
-"""Channels: where alerts go. Addresses and secrets come and go encrypted; the caller has the key."""
+"""Channels: where alerts go. Addresses and secrets come and go encrypted; the caller has the
+key.
+"""
 
 from __future__ import annotations
 

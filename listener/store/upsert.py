@@ -108,7 +108,7 @@ class Bulk:
         conflict = f" ON CONFLICT {conflict}" if conflict else ""
         names = ", ".join(f'"{on_sqlite.get(name, name)}"' for name in columns)
         marks = ", ".join("?" * len(columns))
-        self._sqlite = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}){conflict}'
+        self._sqlite = f'INSERT INTO "{table.name}" ({names}) VALUES ({marks}){conflict}'  # noqa: S608 - names of ours
         names = ", ".join(f'"{name}"' for name in columns)
         into = f'INSERT INTO "{table.name}" ({names})'
         types = [_array_type(table.columns[name].type) for name in columns]
