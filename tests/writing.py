@@ -43,7 +43,10 @@ def write(
         known = mentions.known(session, [identity_of(one.mention) for one in told])
         stored = mentions.upsert(
             session,
-            [Incoming(one.mention, known.get(identity_of(one.mention)), one) for one in told],
+            [
+                Incoming(id_ := identity_of(one.mention), one.mention, known.get(id_), one)
+                for one in told
+            ],
             Context(
                 generation_ids=generations.to_write(session, versions or Versions(), now=now),
                 now=now,

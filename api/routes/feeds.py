@@ -24,7 +24,7 @@ from api.auth import Reads
 from api.deps import Now, Services, ServicesDep, dumps, encode_cursor, key_of
 from api.routes.mentions import FilterQuery, to_filter
 from listener.store import brands, feed, generations
-from listener.store.feed import Item
+from listener.store.items import Item
 from listener.store.tables import BrandRow
 
 router = APIRouter(prefix="/feeds", tags=["feeds"], dependencies=[Reads])

@@ -12,25 +12,36 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
     ColumnElement,
-    Row,
+    ScalarSelect,
     Select,
     Text,
     and_,
+    bindparam,
     cast,
     exists,
+    func,
+    literal_column,
     or_,
     select,
-    type_coerce,
 )
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from listener.errors import CursorExpired, NotFound
 from listener.store import changes, search
+from listener.store.items import BrandName as BrandName
+from listener.store.items import BrandReading as BrandReading
+from listener.store.items import Change as Change
+from listener.store.items import Deleted as Deleted
+from listener.store.items import FoundSpan as FoundSpan
+from listener.store.items import Item as Item
+from listener.store.items import Left as Left
+from listener.store.items import Shape, item_sql, parse, parse_item
 from listener.store.tables import (
     AuthorRow,
     BrandRow,
@@ -97,94 +108,27 @@ class Mark:
     since: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class FoundSpan:
-    """Where a term was found: [start, end) in characters of ``field`` ("title" or "text")."""
+class Told(NamedTuple):
+    """One change as it goes out: an Item, Left or Deleted in JSON."""
 
-    field: str
-    start: int
-    end: int
-    term: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrandName:
-    """A brand by id and name."""
-
-    id: int
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class BrandReading:
-    """A brand that a mention belongs to, and what it says of that brand."""
-
-    id: int
-    name: str
-    sentiment: Sentiment | None
-    complaint: bool | None
-    topics: Sequence[str]
-    spans: Sequence[FoundSpan]
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A mention as it is now; ``change`` is what happened to it last.
-
-    ``seq`` and ``change`` are None for a mention that never belonged to a brand.
-    """
-
-    id: int
-    seq: int | None
-    change: str | None
-    source: str
-    namespace: str
-    external_id: str
-    kind: str
-    url: str | None
-    author: str | None
-    title: str | None
-    text: str
-    language: str
-    sentiment: Sentiment | None
-    complaint: bool | None
-    topics: Sequence[str]
-    rating: float | None
-    rating_min: float | None
-    rating_max: float | None
-    published_at: datetime | None
-    published_precision: str
-    seen_at: datetime
-    brands: Sequence[BrandReading]
-
-
-@dataclass(frozen=True, slots=True)
-class Left:
-    """A mention that was in the filter and is no longer; ``brands`` are those it belongs to now."""
-
-    id: int
     seq: int
-    change: str
-    brands: Sequence[BrandName]
+    json: str
 
-
-@dataclass(frozen=True, slots=True)
-class Deleted:
-    """A mention that is gone, at its source or on demand."""
-
-    id: int
-    seq: int
-    change: str
-
-
-Change = Item | Left | Deleted
+    def parsed(self) -> Change:
+        """The object."""
+        return parse(self.json)
 
 
 class ChangePage(NamedTuple):
-    """Changes by seq, and where to go on. No items = nothing more for now."""
+    """Changes by seq, and where to go on. None = nothing more for now."""
 
-    items: Sequence[Change]
+    told: Sequence[Told]
     mark: Mark
+
+    @property
+    def items(self) -> Sequence[Change]:
+        """The changes as objects."""
+        return [told.parsed() for told in self.told]
 
 
 # --- for pollers ---------------------------------------------------------------------------------
@@ -198,20 +142,19 @@ def changes_after(
     ``names`` shows authors by name instead of by pseudonym. Raises CursorExpired when tombstones
     were cleared away that the reader would have had to see.
     """
-    head = last_seq(session)
+    head, floor, shape = _bounds(session, names)
     mark = mark or Mark(0, head)
-    if max(mark.seq, mark.since) < changes.floor(session):
+    if max(mark.seq, mark.since) < floor:
         raise CursorExpired(
             "Deletions that you have not seen yet were cleared away meanwhile.", hint=_RESYNC
         )
     if mark.seq > head:
         raise CursorExpired("The database was put back to an earlier state.", hint=_RESYNC)
-    active = _active(session)
     while mark.seq < head:
-        items, upto = _step(session, wanted, active, mark, head, limit, names)
+        told, upto = _step(session, wanted, shape, mark, head, limit)
         mark = Mark(upto, mark.since)
-        if items:
-            return ChangePage(items, mark)
+        if told:
+            return ChangePage(told, mark)
     return ChangePage((), mark)
 
 
@@ -233,43 +176,27 @@ def changed_at(session: Session) -> datetime | None:
 
 
 def _step(
-    session: Session,
-    wanted: MentionFilter,
-    active: _Generation,
-    mark: Mark,
-    head: int,
-    limit: int,
-    names: bool,
-) -> tuple[list[Change], int]:
+    session: Session, wanted: MentionFilter, shape: Shape, mark: Mark, head: int, limit: int
+) -> tuple[list[Told], int]:
     """Some changes after the mark (none, perhaps), and the seq up to which these are all."""
-    query = (
-        _items(session, wanted, active)
-        .where(ChangeRow.seq > mark.seq, ChangeRow.seq <= head)
-        .order_by(ChangeRow.seq)
-        .limit(limit)
-    )
-    inside = session.execute(query).all()
+    # A search is written for the database at hand; all else is built once.
+    query = _page(wanted, shape) if wanted.q is None else _build_page(wanted, shape, session)
+    values = {"after": mark.seq, "head": head, "limit": limit}
+    inside = [Told(*row) for row in session.connection().execute(query, values)]
     upto = inside[-1].seq if len(inside) == limit else head
-    gone: list[Change] = []
-    if upto > mark.since:
-        gone, upto = _gone(session, wanted, max(mark.seq, mark.since), upto, inside)
-        inside = [row for row in inside if row.seq <= upto]
-    found = [*_told(session, inside, active, names), *gone]
-    if len(found) > limit or gone:
-        found.sort(key=_seq)
-        if len(found) > limit:
-            found = found[:limit]
-            upto = _seq(found[-1])
+    if upto <= mark.since:
+        return inside, upto
+    gone, upto = _gone(session, wanted, max(mark.seq, mark.since), upto, inside)
+    found = sorted([*(told for told in inside if told.seq <= upto), *gone])
+    if len(found) > limit:
+        found = found[:limit]
+        upto = found[-1].seq
     return found, upto
 
 
-def _seq(change: Change) -> int:
-    return change.seq or 0
-
-
 def _gone(
-    session: Session, wanted: MentionFilter, after: int, upto: int, inside: Sequence[_Row]
-) -> tuple[list[Change], int]:
+    session: Session, wanted: MentionFilter, after: int, upto: int, inside: Sequence[Told]
+) -> tuple[list[Told], int]:
     """What is deleted, or was in the filter and is not among ``inside``; and up to which seq."""
     query = (
         select(ChangeRow.seq, ChangeRow.mention_id, ChangeRow.kind, ChangeRow.past)
@@ -287,7 +214,7 @@ def _gone(
     rows = session.execute(query).all()
     if len(rows) == _STEP:
         upto = rows[-1].seq
-    now_inside = {row.seq for row in inside}
+    now_inside = {told.seq for told in inside}
     rows = [row for row in rows if row.seq not in now_inside and _was_in(wanted, row.past)]
     left = [row.mention_id for row in rows if row.kind != ChangeKind.DELETED]
     brands: dict[int, list[BrandName]] = {}
@@ -299,12 +226,14 @@ def _gone(
             .order_by(BrandRow.id)
         ):
             brands.setdefault(mention_id, []).append(BrandName(brand_id, name))
-    return [
-        Deleted(row.mention_id, row.seq, ChangeKind.DELETED)
-        if row.kind == ChangeKind.DELETED
-        else Left(row.mention_id, row.seq, ChangeKind.LEFT, brands.get(row.mention_id, []))
-        for row in rows
-    ], upto
+    told: list[Told] = []
+    for row in rows:
+        change: Left | Deleted = Deleted(row.mention_id, row.seq, ChangeKind.DELETED)
+        if row.kind != ChangeKind.DELETED:
+            brands_now = brands.get(row.mention_id, [])
+            change = Left(row.mention_id, row.seq, ChangeKind.LEFT, brands_now)
+        told.append(Told(row.seq, orjson.dumps(change).decode()))
+    return told, upto
 
 
 def _was_in(wanted: MentionFilter, past: Sequence[Mapping[str, Any]] | None) -> bool:
@@ -360,12 +289,11 @@ def latest(
 
     Go on before the ``seq`` of the last one.
     """
-    active = _active(session)
-    query = _items(session, wanted, active).order_by(ChangeRow.seq.desc()).limit(limit)
+    query = _items(wanted, _shape(session, names), session, _CHANGE.at)
+    query = query.order_by(ChangeRow.seq.desc()).limit(limit)
     if before_seq is not None:
         query = query.where(ChangeRow.seq < before_seq)
-    rows = session.execute(query).all()
-    return list(zip((row.at for row in rows), _told(session, rows, active, names), strict=True))
+    return [(at, _item(json)) for _, json, at in session.connection().execute(query)]
 
 
 def newest(
@@ -380,24 +308,35 @@ def newest(
 
     Go on before (event time, id) of the last one.
     """
-    active = _active(session)
-    query = _items(session, wanted, active).limit(limit)
-    event_at: ColumnElement[datetime] = type_coerce(MentionRow.event_at, MentionRow.event_at.type)
+    query = _items(wanted, _shape(session, names), session, _MENTION.event_at).limit(limit)
+    event_at: ColumnElement[datetime] = _MENTION.event_at
     if wanted.brand_id is not None:
         # Its index (brand, event time) gives them in order.
-        match = aliased(MatchRow)
-        event_at = type_coerce(match.event_at, MentionRow.event_at.type)
-        query = query.join(
-            match, and_(match.mention_id == MentionRow.id, match.brand_id == wanted.brand_id)
-        )
-    query = query.order_by(event_at.desc(), MentionRow.id.desc())
+        match = MatchRow.__table__.alias("in_order").c
+        event_at = match.event_at
+        query = query.where(match.mention_id == _MENTION.id, match.brand_id == wanted.brand_id)
+    query = query.order_by(event_at.desc(), _MENTION.id.desc())
     if before is not None:
         at, mention_id = before
-        query = query.where(event_at <= at, or_(event_at < at, MentionRow.id < mention_id))
-    rows = session.execute(query).all()
-    return list(
-        zip((row.event_at for row in rows), _told(session, rows, active, names), strict=True)
-    )
+        query = query.where(event_at <= at, or_(event_at < at, _MENTION.id < mention_id))
+    return [(at, _item(json)) for _, json, at in session.connection().execute(query)]
+
+
+def by_ids(
+    session: Session, mention_ids: Sequence[int], *, names: bool = False
+) -> Sequence[tuple[datetime, Item]]:
+    """These mentions (those of them that are still there) by id, each with its event time."""
+    query = _select(_shape(session, names), _MENTION.event_at, outer=True)
+    query = query.where(_MENTION.id.in_(mention_ids)).order_by(_MENTION.id)
+    return [(at, _item(json)) for _, json, at in session.connection().execute(query)]
+
+
+def count(session: Session, wanted: MentionFilter, *, limit: int) -> int:
+    """How many mentions the filter selects, counted up to ``limit``."""
+    shape = _shape(session, names=False)
+    some = _items(wanted, shape, session).with_only_columns(_MENTION.id).limit(limit)
+    query = select(func.count()).select_from(some.subquery())
+    return int(session.connection().execute(query).scalar_one())
 
 
 def unmatched(
@@ -407,16 +346,15 @@ def unmatched(
     after_id: int = 0,
     limit: int = 50,
     names: bool = False,
-) -> Sequence[Item]:
-    """Mentions that belong to no brand, by id: where one looks for a term that a brand lacks."""
-    active = _active(session)
-    query = (
-        _items(session, wanted, active)
-        .where(MentionRow.id > after_id)
-        .order_by(MentionRow.id)
-        .limit(limit)
-    )
-    return list(_told(session, session.execute(query).all(), active, names))
+) -> ChangePage:
+    """Mentions that belong to no brand, by id: where one looks for a term that a brand lacks.
+
+    Their ids stand in for the numbers of changes that they do not have.
+    """
+    query = _items(wanted, _shape(session, names), session, _MENTION.id)
+    query = query.where(_MENTION.id > after_id).order_by(_MENTION.id).limit(limit)
+    told = [Told(id_, json) for _, json, id_ in session.connection().execute(query)]
+    return ChangePage(told, Mark(told[-1].seq if told else after_id))
 
 
 # --- one -----------------------------------------------------------------------------------------
@@ -496,14 +434,14 @@ class Detail:
 
 def get(session: Session, mention_id: int, *, names: bool = False) -> Detail:
     """One mention, matched or not. Raises NotFound."""
-    active = _active(session)
-    query = _select(active, outer=True).where(MentionRow.id == mention_id)
-    item = next(_told(session, session.execute(query).all(), active, names), None)
+    query = _select(_shape(session, names), outer=True).where(_MENTION.id == mention_id)
+    told = session.connection().execute(query).first()
     row = session.get(MentionRow, mention_id)
-    if item is None or row is None:
+    if told is None or row is None:
         raise NotFound(
             f"There is no mention {mention_id}.", hint="It may have been deleted at its source."
         )
+    item = _item(told[1])
     parent = None
     if row.parent_id is not None:
         parent = session.scalar(
@@ -565,18 +503,22 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
         .where(ReadingRow.mention_id == mention_id)
         .order_by(GenerationRow.id.desc(), ReadingRow.brand_id)
     ):
+        sentiment = None
+        if reading.score is not None and reading.label is not None:
+            model, version = generation.models.get(reading.language, ("", ""))
+            sentiment = Sentiment(
+                score=reading.score,
+                label=Label(reading.label),
+                confidence=reading.confidence or 0.0,
+                model=model,
+                version=version,
+            )
         yield ReadingMade(
             generation=generation.id,
             active=generation.active,
             brand_id=reading.brand_id or None,
             language=reading.language,
-            sentiment=_sentiment(
-                generation.models,
-                reading.language,
-                reading.score,
-                reading.label,
-                reading.confidence,
-            ),
+            sentiment=sentiment,
             complaint=reading.complaint,
             topics=reading.topics,
             rules_version=generation.rules_version,
@@ -585,120 +527,142 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
 
 # --- the queries ---------------------------------------------------------------------------------
 
-
-_Row = Row[*tuple[Any, ...]]
+# On the tables, not the mapped classes: those cost as much as the database takes for a page.
 _Query = Select[*tuple[Any, ...]]
 
-
-class _Generation(NamedTuple):
-    id: int
-    models: Mapping[str, Sequence[str]]  # language -> (model, version)
-
-
-def _active(session: Session) -> _Generation:
-    row = session.execute(
-        select(GenerationRow.id, GenerationRow.models).where(GenerationRow.active.is_(True))
-    ).first()
-    return _Generation(0, {}) if row is None else _Generation(row.id, row.models)
+_MENTION = MentionRow.__table__.c
+_CHANGE = ChangeRow.__table__.c
+_AUTHOR = AuthorRow.__table__.c
+_MATCH = MatchRow.__table__.c
+_READING = ReadingRow.__table__.c
 
 
-def _items(session: Session, wanted: MentionFilter, active: _Generation) -> _Query:
-    query = _select(active, outer=not wanted.matched)
-    return query.where(*_conditions(session, wanted, active.id))
+def _counter(name: str) -> ScalarSelect[int]:
+    return select(CounterRow.value).where(CounterRow.name == name).scalar_subquery()
 
 
-def _select(active: _Generation, *, outer: bool) -> _Query:
-    """All that an Item takes except its brands; ``outer`` also finds what the feed never told."""
+_ACTIVE = select(GenerationRow.id, GenerationRow.models).where(GenerationRow.active.is_(True))
+_BOUNDS = select(
+    _counter(changes.COUNTER),
+    _counter(changes._FLOOR),
+    _ACTIVE.with_only_columns(GenerationRow.id).scalar_subquery(),
+    _ACTIVE.with_only_columns(GenerationRow.models).scalar_subquery(),
+)
+
+
+def _bounds(session: Session, names: bool) -> tuple[int, int, Shape]:
+    """The last seq given, the one up to which deletions are forgotten, the readings in force."""
+    head, floor, generation, models = session.connection().execute(_BOUNDS).one()
+    return head or 0, floor or 0, _shape_of(session, names, generation, models)
+
+
+def _shape(session: Session, names: bool) -> Shape:
+    generation, models = session.connection().execute(_ACTIVE).first() or (0, {})
+    return _shape_of(session, names, generation, models)
+
+
+def _shape_of(
+    session: Session,
+    names: bool,
+    generation: int | None,
+    models: Mapping[str, Sequence[str]] | None,
+) -> Shape:
+    told = tuple((language, name, version) for language, (name, version) in (models or {}).items())
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return Shape(is_sqlite, names, generation or 0, told)
+
+
+@lru_cache(maxsize=256)
+def _page(wanted: MentionFilter, shape: Shape) -> _Query:
+    return _build_page(wanted, shape, None)
+
+
+def _build_page(wanted: MentionFilter, shape: Shape, session: Session | None) -> _Query:
     return (
-        select(
-            MentionRow.id,
-            ChangeRow.seq,
-            ChangeRow.kind.label("change"),
-            ChangeRow.at,
-            MentionRow.source,
-            MentionRow.namespace,
-            MentionRow.external_id,
-            MentionRow.kind,
-            MentionRow.url,
-            AuthorRow.pseudonym,
-            AuthorRow.handle,
-            AuthorRow.name,
-            AuthorRow.native_id,
-            MentionRow.title,
-            MentionRow.text,
-            MentionRow.language,
-            ReadingRow.score,
-            ReadingRow.label,
-            ReadingRow.confidence,
-            ReadingRow.complaint,
-            ReadingRow.topics,
-            MentionRow.rating,
-            MentionRow.rating_min,
-            MentionRow.rating_max,
-            MentionRow.published_at,
-            MentionRow.published_precision,
-            MentionRow.seen_at,
-            MentionRow.event_at,
-        )
-        .select_from(MentionRow)
-        .join(ChangeRow, ChangeRow.mention_id == MentionRow.id, isouter=outer)
-        .outerjoin(AuthorRow, AuthorRow.id == MentionRow.author_id)
-        .outerjoin(
-            ReadingRow,
-            and_(
-                ReadingRow.mention_id == MentionRow.id,
-                ReadingRow.brand_id == 0,
-                ReadingRow.generation_id == active.id,
-            ),
-        )
+        _items(wanted, shape, session)
+        .where(_CHANGE.seq > bindparam("after"), _CHANGE.seq <= bindparam("head"))
+        .order_by(_CHANGE.seq)
+        .limit(bindparam("limit"))
     )
 
 
+def _items(
+    wanted: MentionFilter, shape: Shape, session: Session | None, *more: ColumnElement[Any]
+) -> _Query:
+    """(seq, JSON, more) of a filter's mentions; ``session`` is needed for a search only."""
+    query = _select(shape, *more, outer=not wanted.matched)
+    return query.where(*_conditions(wanted, shape, session))
+
+
+def _select(shape: Shape, *more: ColumnElement[Any], outer: bool) -> _Query:
+    """(seq, JSON, more) of mentions; ``outer`` also finds those that the feed never told of."""
+    mention, change = MentionRow.__table__, ChangeRow.__table__
+    source = (
+        mention.join(change, _CHANGE.mention_id == _MENTION.id, isouter=outer)
+        .outerjoin(AuthorRow.__table__, _AUTHOR.id == _MENTION.author_id)
+        .outerjoin(
+            ReadingRow.__table__,
+            and_(
+                _READING.mention_id == _MENTION.id,
+                _READING.brand_id == 0,
+                _READING.generation_id == shape.generation,
+            ),
+        )
+    )
+    json = literal_column(item_sql(shape), Text)
+    return select(_CHANGE.seq, json, *more).select_from(source)
+
+
+def _item(json: str) -> Item:
+    return parse_item(orjson.loads(json))
+
+
 def _conditions(
-    session: Session, wanted: MentionFilter, generation_id: int
+    wanted: MentionFilter, shape: Shape, session: Session | None
 ) -> Iterator[ColumnElement[bool]]:
-    matches = exists().where(MatchRow.mention_id == MentionRow.id)
+    matches = exists().where(_MATCH.mention_id == _MENTION.id)
     if wanted.brand_id is not None:
-        matches = matches.where(MatchRow.brand_id == wanted.brand_id)
+        matches = matches.where(_MATCH.brand_id == wanted.brand_id)
     yield matches if wanted.matched else ~matches
     for column, values in (
-        (MentionRow.source, wanted.sources),
-        (MentionRow.kind, wanted.kinds),
-        (MentionRow.language, wanted.languages),
+        (_MENTION.source, wanted.sources),
+        (_MENTION.kind, wanted.kinds),
+        (_MENTION.language, wanted.languages),
     ):
         if values:
             yield column.in_(values)
     if wanted.labels or wanted.complaint is not None or wanted.topics:
-        yield _read_as(wanted, generation_id)
+        yield _read_as(wanted, shape)
     if wanted.rating_gte is not None:
-        yield MentionRow.rating >= wanted.rating_gte
+        yield _MENTION.rating >= wanted.rating_gte
     if wanted.rating_lte is not None:
-        yield MentionRow.rating <= wanted.rating_lte
+        yield _MENTION.rating <= wanted.rating_lte
     if wanted.author is not None:
-        called = AuthorRow.pseudonym == wanted.author
+        called = _AUTHOR.pseudonym == wanted.author
         if wanted.named:
-            called |= or_(AuthorRow.handle == wanted.author, AuthorRow.name == wanted.author)
-        yield MentionRow.author_id.in_(select(AuthorRow.id).where(called))
+            called |= or_(_AUTHOR.handle == wanted.author, _AUTHOR.name == wanted.author)
+        yield called
     if wanted.since is not None:
-        yield MentionRow.event_at >= wanted.since
+        yield _MENTION.event_at >= wanted.since
     if wanted.until is not None:
-        yield MentionRow.event_at < wanted.until
-    if wanted.q is not None:
+        yield _MENTION.event_at < wanted.until
+    if wanted.q is not None and session is not None:
         yield search.condition(session, wanted.q)
     if wanted.watch_id is not None:
+        brought = MentionWatchRow.__table__.c
         yield (
             exists()
-            .where(MentionWatchRow.mention_id == MentionRow.id)
-            .where(MentionWatchRow.watch_id == wanted.watch_id)
+            .where(brought.mention_id == _MENTION.id)
+            .where(brought.watch_id == wanted.watch_id)
         )
 
 
-def _read_as(wanted: MentionFilter, generation_id: int) -> ColumnElement[bool]:
+def _read_as(wanted: MentionFilter, shape: Shape) -> ColumnElement[bool]:
     reading = ReadingRow.__table__.alias("wanted_reading").c
     read = exists().where(
-        reading.mention_id == MentionRow.id,
+        reading.mention_id == _MENTION.id,
         reading.brand_id == (wanted.brand_id or 0),
-        reading.generation_id == generation_id,
+        reading.generation_id == shape.generation,
     )
     if wanted.labels:
         labels = [label for label in wanted.labels if label != UNSCORED]
@@ -714,100 +678,3 @@ def _read_as(wanted: MentionFilter, generation_id: int) -> ColumnElement[bool]:
         quoted = (orjson.dumps(topic).decode() for topic in wanted.topics)
         read = read.where(or_(*(topics.contains(word, autoescape=True) for word in quoted)))
     return read
-
-
-def _told(
-    session: Session, rows: Sequence[_Row], active: _Generation, names: bool
-) -> Iterator[Item]:
-    """The rows as Items, with their brands."""
-    if not rows:
-        return
-    brands = _brands(session, [row.id for row in rows], active)
-    models = active.models
-    for row in rows:
-        language = row.language
-        yield Item(
-            row.id,
-            row.seq,
-            # Inside the filter it is an edit, whichever other brand it left.
-            ChangeKind.EDITED.value if row.change == ChangeKind.LEFT else row.change,
-            row.source,
-            row.namespace,
-            row.external_id,
-            row.kind,
-            row.url,
-            (row.name or row.handle or row.native_id) if names else row.pseudonym,
-            row.title,
-            row.text,
-            language,
-            _sentiment(models, language, row.score, row.label, row.confidence),
-            row.complaint,
-            row.topics or [],
-            row.rating,
-            row.rating_min,
-            row.rating_max,
-            row.published_at,
-            row.published_precision,
-            row.seen_at,
-            brands.get(row.id, []),
-        )
-
-
-def _brands(
-    session: Session, mention_ids: Sequence[int], active: _Generation
-) -> Mapping[int, Sequence[BrandReading]]:
-    found: dict[int, list[BrandReading]] = {}
-    for row in session.execute(
-        select(
-            MatchRow.mention_id,
-            BrandRow.id,
-            BrandRow.name,
-            MatchRow.spans,
-            ReadingRow.language,
-            ReadingRow.score,
-            ReadingRow.label,
-            ReadingRow.confidence,
-            ReadingRow.complaint,
-            ReadingRow.topics,
-        )
-        .join(BrandRow, BrandRow.id == MatchRow.brand_id)
-        .outerjoin(
-            ReadingRow,
-            and_(
-                ReadingRow.mention_id == MatchRow.mention_id,
-                ReadingRow.brand_id == MatchRow.brand_id,
-                ReadingRow.generation_id == active.id,
-            ),
-        )
-        .where(MatchRow.mention_id.in_(mention_ids))
-        .order_by(MatchRow.mention_id, MatchRow.brand_id)
-    ):
-        reading = BrandReading(
-            row.id,
-            row.name,
-            _sentiment(active.models, row.language, row.score, row.label, row.confidence),
-            row.complaint,
-            row.topics or [],
-            [FoundSpan(*span) for span in row.spans],
-        )
-        found.setdefault(row.mention_id, []).append(reading)
-    return found
-
-
-def _sentiment(
-    models: Mapping[str, Sequence[str]],
-    language: str | None,
-    score: float | None,
-    label: str | None,
-    confidence: float | None,
-) -> Sentiment | None:
-    if score is None or label is None:
-        return None
-    model, version = models.get(language or "", ("unknown", "0"))
-    return Sentiment(
-        score=score,
-        label=Label(label),
-        confidence=confidence or 0.0,
-        model=model,
-        version=version,
-    )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
@@ -10,7 +10,8 @@ import pytest
 from builders import NOW, a_mention, a_read_mention, a_reading, a_sentiment, stored_brand
 from listener.errors import CursorExpired, NotFound
 from listener.store import changes, feed
-from listener.store.feed import Deleted, Item, Left, Mark, MentionFilter
+from listener.store.feed import Mark, MentionFilter
+from listener.store.items import BrandName, BrandReading, Deleted, FoundSpan, Item, Left
 from listener.store.work import Database
 from listener.types import (
     Engagement,
@@ -46,14 +47,14 @@ def changes_of(
 def all_changes(
     database: Database, wanted: MentionFilter = ALL, mark: Mark | None = None, limit: int = 50
 ) -> feed.ChangePage:
-    found: list[feed.Change] = []
+    found: list[feed.Told] = []
     while True:
         page = changes_of(database, wanted, mark, limit)
-        assert len(page.items) <= limit
+        assert len(page.told) <= limit
         mark = page.mark
-        if not page.items:
+        if not page.told:
             return feed.ChangePage(found, mark)
-        found += page.items
+        found += page.told
 
 
 def post(number: int, *brand_ids: int, text: str = "", **fields: object) -> ReadMention:
@@ -108,13 +109,13 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
         published_precision="exact",
         seen_at=NOW,
         brands=[
-            feed.BrandReading(
+            BrandReading(
                 brands[0],
                 "Haneul",
                 a_sentiment(-0.6),
                 True,
                 ["delivery"],
-                [feed.FoundSpan("text", 0, 2, "하늘")],
+                [FoundSpan("text", 0, 2, "하늘")],
             )
         ],
     )
@@ -158,7 +159,7 @@ def test_what_leaves_a_filter_is_told_once(database: Database, brands: Sequence[
     everything = all_changes(database).mark
     write(database, post(1, two, text="이제 바다만"))
     (left,) = all_changes(database, MentionFilter(brand_id=one), marks[one]).items
-    assert left == Left(1, 4, "left", [feed.BrandName(two, "Bada")])
+    assert left == Left(1, 4, "left", [BrandName(two, "Bada")])
     (stayed,) = all_changes(database, MentionFilter(brand_id=two), marks[two]).items
     assert isinstance(stayed, Item)
     assert stayed.change == "edited"
@@ -176,9 +177,10 @@ def test_what_never_matched_is_no_news(database: Database, brands: Sequence[int]
     write(database, post(1), post(2, *brands[:1]))
     assert [item.id for item in all_changes(database).items] == [2]
     with database.read() as session:
-        (loose,) = feed.unmatched(session, MentionFilter(matched=False))
+        (loose,) = feed.unmatched(session, MentionFilter(matched=False)).items
+        assert isinstance(loose, Item)
         assert (loose.id, loose.seq, loose.change, loose.brands) == (1, None, None, [])
-        assert not feed.unmatched(session, MentionFilter(matched=False), after_id=1)
+        assert not feed.unmatched(session, MentionFilter(matched=False), after_id=1).items
 
 
 @pytest.mark.parametrize(
@@ -466,3 +468,41 @@ class _Folder:
             self.mark = page.mark
             if not page.items or not to_end:
                 return
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\x01\x1f\x7f", '"\\/\b\f\n\r\t', "\u2028\ufffe😀\U0010ffff", "</script>", "'; --"]
+)
+def test_any_text_survives_the_json(database: Database, brands: Sequence[int], text: str) -> None:
+    author = RawAuthor(native_id=f"id {text}", name=text, handle=text)
+    mention = a_mention("1", text, title=text, url=text, author=author)
+    write(database, a_read_mention(mention, brand_ids=brands[:1]))
+    with database.read() as session:
+        (item,) = feed.changes_after(session, ALL, None, limit=1, names=True).items
+    assert isinstance(item, Item)
+    assert (item.text, item.title, item.url) == (text, text, text)
+    assert item.author == (text or "id ")
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        NOW,
+        NOW + timedelta(microseconds=1),
+        NOW - timedelta(microseconds=999_999),
+        datetime(1969, 7, 20, 20, 17, 40, 5, tzinfo=UTC),
+        datetime(2099, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+    ],
+)
+def test_times_are_exact(database: Database, brands: Sequence[int], at: datetime) -> None:
+    write(database, post(1, *brands[:1], published_at=at), now=at)
+    (item,) = changes_of(database).items
+    assert isinstance(item, Item)
+    assert (item.published_at, item.seen_at) == (at, at)
+
+
+def test_brands_stand_in_their_order(database: Database, brands: Sequence[int]) -> None:
+    write(database, a_read_mention(brand_ids=brands[::-1]))
+    (item,) = changes_of(database).items
+    assert isinstance(item, Item)
+    assert [brand.id for brand in item.brands] == list(brands)
