@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -61,25 +62,24 @@ def toward(text: str, positions: Mapping[int, Sequence[tuple[int, int]]]) -> dic
     nothing is left, it gets the whole text.
     """
     clauses = split(text)
+    starts = [clause.start for clause in clauses]
+    named: list[set[int]] = [set() for _ in clauses]
+    for brand, spans in positions.items():
+        for start, end in spans:
+            first = max(bisect_right(starts, start) - 1, 0)
+            for index in range(first, bisect_left(starts, end)):
+                named[index].add(brand)
     said: dict[int, list[Clause]] = {brand: [] for brand in positions}
     unnamed = [brand for brand, spans in positions.items() if not spans]
-    current: list[int] = []
+    current: set[int] = set()
     lead: list[Clause] = []
-    for clause in clauses:
-        named = [
-            brand
-            for brand, spans in positions.items()
-            if any(start < clause.end and end > clause.start for start, end in spans)
-        ]
-        if named:
-            current = named
+    for clause, brands in zip(clauses, named, strict=True):
+        if brands:
+            current = brands
         elif not current:
             lead.append(clause)
-        for brand in current:
+        for brand in current if brands else current.union(unnamed):
             said[brand].append(clause)
-        if not named:
-            for brand in unnamed:
-                said[brand].append(clause)
     for brand, own in said.items():
         if brand not in unnamed and own:
             own[:0] = lead

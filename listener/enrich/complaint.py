@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from listener.enrich.clauses import Clause, split
@@ -13,6 +15,9 @@ from listener.types import Label, Sentiment
 # 0.25, 4 of 0..10 is 0.4.
 LOWER_TWO_FIFTHS: Final = 0.4
 _MIDDLE: Final = 0.5
+
+# Characters; a "clause" that goes on for longer is a text without stops.
+_NEAR: Final = 200
 
 # schema.org's scale where a page names none.
 _DEFAULT_MIN: Final = 1.0
@@ -71,14 +76,20 @@ def problem_told(text: str, hits: Sequence[Hit], rules: Rules) -> bool:
     if not problems:
         return False
     clauses = split(text)
-    return any(_meant(text, hit, _clause_of(hit, clauses), hits, rules) for hit in problems)
+    named: defaultdict[str, list[int]] = defaultdict(list)
+    for hit in hits:
+        if hit.role == "topic":
+            named[hit.topic].append(hit.start)
+    for places in named.values():
+        places.sort()
+    return any(_meant(text, hit, _around(hit, clauses), named, rules) for hit in problems)
 
 
-def _meant(text: str, hit: Hit, clause: Clause, hits: Sequence[Hit], rules: Rules) -> bool:
-    start, end = clause.start, clause.end
-    if hit.role == "with" and not any(
-        h.role == "topic" and h.topic == hit.topic and start <= h.start < end for h in hits
-    ):
+def _meant(
+    text: str, hit: Hit, clause: Clause, named: Mapping[str, Sequence[int]], rules: Rules
+) -> bool:
+    start, end = clause
+    if hit.role == "with" and not _any_between(named.get(hit.topic, ()), start, end):
         return False
     if hit.role != "failures" and rules.negation.applies(text, hit, start, end):
         return False
@@ -88,7 +99,14 @@ def _meant(text: str, hit: Hit, clause: Clause, hits: Sequence[Hit], rules: Rule
     return not asked or bool(rules.reproach.search(text, start, end))
 
 
-def _clause_of(hit: Hit, clauses: Sequence[Clause]) -> Clause:
-    """The clauses that a hit touches, as one."""
-    touched = [c for c in clauses if c.start < hit.end and hit.start < c.end]
-    return Clause(min(touched[0].start, hit.start), max(touched[-1].end, hit.end))
+def _any_between(places: Sequence[int], start: int, end: int) -> bool:
+    index = bisect_left(places, start)
+    return index < len(places) and places[index] < end
+
+
+def _around(hit: Hit, clauses: Sequence[Clause]) -> Clause:
+    """The clauses that a hit touches, as one, and no more of them than lies near."""
+    first = max(bisect_right(clauses, hit.start, key=lambda c: c.start) - 1, 0)
+    last = max(bisect_left(clauses, hit.end, key=lambda c: c.start) - 1, first)
+    start, end = min(clauses[first].start, hit.start), max(clauses[last].end, hit.end)
+    return Clause(max(start, hit.start - _NEAR), min(end, hit.end + _NEAR))

@@ -61,6 +61,7 @@ _SURE_SHORT: Final = 0.6
 # Words that, among the plausible languages, are English or at least say nothing against it.
 _ENGLISH: Final = frozenset(
     """
+    no
     the and this that these those with without from they their there them you your yours we our ours
     it its it's i'm i've i'd i'll he she his her what when where which who why how because would
     could should can't cannot don't doesn't didn't won't wasn't isn't aren't couldn't haven't hasn't
@@ -95,10 +96,10 @@ _ENGLISH: Final = frozenset(
 # nothing.
 _SHARED: Final = frozenset(
     """
-    app apps service support website site screen update login download email online shop store price
-    product terrible horrible excellent fun cool problem error bug fan super account team card by
-    was do has as me so on in to for all fast first new old big small low long short time made come
-    gold stop order help wow lol omg ok okay
+    no app apps service support website site screen update login download email online shop store
+    price product terrible horrible excellent fun cool problem error bug fan super account team card
+    by was do has as me so on in to for all fast first new old big small low long short time made
+    come gold stop order help wow lol omg ok okay
     """.split()
 )
 # Frequent words of its neighbours, none of them English.

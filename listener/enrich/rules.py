@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -19,6 +21,7 @@ from listener.errors import InvalidInput
 # Part of the version: a change in how the rules are applied is a change of the rules.
 _ENGINE: Final = "1"
 _HALF: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which no UTF-8 can hold
+_LONGEST: Final = 100  # characters; no exception is longer
 _TOPIC: Final = re.compile(r"[a-z][a-z0-9_]*")
 RULE_LANGUAGES: Final = ("ko", "en")
 _FILTERS: Final = ("before_ko", "after_ko", "before_en", "after_en")
@@ -104,7 +107,10 @@ class Rules:
                         target.append(Hit(role, topic, found.start(), found.end()))
         if not exceptions:
             return hits
-        return [hit for hit in hits if not any(_hides(e, hit) for e in exceptions)]
+        hidden: defaultdict[str, list[Hit]] = defaultdict(list)
+        for exception in sorted(exceptions, key=lambda e: e.start):
+            hidden[exception.topic].append(exception)
+        return [hit for hit in hits if not _hides(hidden.get(f"{hit.role}:{hit.topic}", ()), hit)]
 
 
 def fold(text: str) -> str:
@@ -311,9 +317,11 @@ def _words(sources: tuple[str, ...]) -> str:
     return rf"(?:(?<![a-z0-9]){alternation(free)}|[a-z]+{alternation(hanging)})"
 
 
-def _hides(exception: Hit, hit: Hit) -> bool:
-    return (
-        exception.topic == f"{hit.role}:{hit.topic}"
-        and exception.start < hit.end
-        and hit.start < exception.end
-    )
+def _hides(exceptions: Sequence[Hit], hit: Hit) -> bool:
+    """Whether one of the exceptions, sorted by start, overlaps the hit."""
+    for index in range(bisect_left(exceptions, hit.end, key=lambda e: e.start) - 1, -1, -1):
+        if exceptions[index].end > hit.start:
+            return True
+        if exceptions[index].start < hit.start - _LONGEST:
+            return False
+    return False

@@ -23,6 +23,7 @@ from listener.enrich.language import LanguageDetector
         ("I love 김치 so much and it was great", "en"),
         ("great app", "en"),
         ("refund!!", "en"),
+        ("no problem", "en"),
         ("TERRIBLE SERVICE, NEVER AGAIN", "en"),
         ("最高でした", "ja"),
         ("很好", "zh"),

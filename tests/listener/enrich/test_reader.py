@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -141,6 +142,16 @@ def test_complaints_in_service_sentences_are_mostly_found(reader: Reader) -> Non
     both = sum(a and b is True for a, b in zip(meant, found, strict=True))
     assert both / sum(meant) >= 0.65
     assert both / found.count(True) >= 0.78
+
+
+@pytest.mark.parametrize(
+    "text", ["배송 늦지 않아요. ", "배송 늦지 않 ", "오류 나요?", "no problem, ", "@"]
+)
+def test_a_huge_text_takes_no_longer_than_its_size(reader: Reader, text: str) -> None:
+    # Quadratic work took 30 to 80 seconds on these.
+    begun = time.process_time()
+    reader.read_texts([text * (100_000 // len(text))])
+    assert time.process_time() - begun < 5
 
 
 def test_matches_must_be_parallel(reader: Reader, a_mention: Build) -> None:
