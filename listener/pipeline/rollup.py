@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from listener.enrich.complaint import rating_share
+from listener.enrich.complaint import LOWER_TWO_FIFTHS, rating_share
 from listener.store import buckets, spikes
 from listener.store.buckets import Counted, Mark, Numbers, start_us
 from listener.store.killpoints import reach
 from listener.store.work import Database
 
 _CHUNK = 500  # buckets a transaction
-_LOWER_TWO_FIFTHS = 0.4
 
 
 def roll_up(database: Database, *, limit: int | None = None) -> int:
@@ -61,7 +60,7 @@ def dimensions(mention: Counted) -> Iterator[str]:
     yield f"source:{mention.source}"
     yield mention.label or "unscored"
     share = rating_share(mention.rating, mention.rating_min, mention.rating_max)
-    if share is not None and share <= _LOWER_TWO_FIFTHS:
+    if share is not None and share <= LOWER_TWO_FIFTHS:
         yield "low_rating"
     if mention.complaint:
         yield "complaint"
