@@ -104,7 +104,7 @@ def record(session: Session, happenings: Sequence[Happening], *, now: datetime) 
 
 def head(session: Session) -> int:
     """The latest seq given; 0 before the first."""
-    return session.scalar(select(func.max(ChangeRow.seq))) or floor(session)
+    return session.scalar(select(CounterRow.value).where(CounterRow.name == COUNTER)) or 0
 
 
 def floor(session: Session) -> int:

@@ -1,0 +1,54 @@
+"""Deletes what is kept no longer, in small transactions between which others get their turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from listener.settings import Settings
+from listener.store import changes, jobs, retention
+from listener.store.work import Database
+
+RUNS = timedelta(days=90)
+TOMBSTONES = timedelta(days=90)  # a reader of the feed that was away longer has to resync
+JOBS = timedelta(days=1)
+_CHUNK = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """How much was deleted. ``raw`` = original records emptied."""
+
+    mentions: int
+    raw: int
+    authors: int
+    runs: int
+    tombstones: int
+
+
+def retain(database: Database, settings: Settings, *, now: datetime) -> Removed:
+    """Apply the rules of retention. Raises StorageError; going on later is harmless."""
+    raw_before = now - timedelta(days=settings.raw_days)
+
+    def in_parts(part: Callable[[Session], int]) -> int:
+        total = 0
+        while True:
+            with database.write() as work:
+                done = part(work.session)
+                work.commit()
+            total += done
+            if done < _CHUNK:
+                return total
+
+    expired = in_parts(lambda s: retention.expire_mentions(s, now=now, limit=_CHUNK))
+    raw = in_parts(lambda s: retention.forget_raw(s, before=raw_before, limit=_CHUNK))
+    authors = in_parts(lambda s: retention.forget_authors(s, limit=_CHUNK))
+    old_runs = in_parts(lambda s: retention.forget_runs(s, before=now - RUNS, limit=_CHUNK))
+    with database.write() as work:
+        tombstones = changes.forget_tombstones(work.session, before=now - TOMBSTONES)
+        jobs.purge(work.session, before=now - JOBS)
+        work.commit()
+    return Removed(expired, raw, authors, old_runs, tombstones)
