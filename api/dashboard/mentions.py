@@ -18,7 +18,8 @@ from api.dashboard.view import PageView, View, href
 from api.routes.schemas import Id
 from listener.store import brands, feed
 from listener.store.base import from_us, to_us
-from listener.store.feed import Detail, Item
+from listener.store.feed import Detail
+from listener.store.items import Item
 from listener.store.tables import MatchRow, MentionRow, WatchRow
 
 router = APIRouter()

@@ -242,7 +242,7 @@ def _tiles(
             say.number(average.average, 1),
             say("리뷰 {n}건, 5점 만점", "{n} ratings, out of 5", n=say.number(average.count)),
             moved,
-            charts.sparkline(rating_bars[:passed], floor=1.0),
+            charts.sparkline([value for value in rating_bars if value is not None], floor=1.0),
             _mentions(brand, period, view, kind="review"),
         ),
     ]

@@ -22,7 +22,7 @@ from listener.detect.policy import Policy
 from listener.detect.series import STEP, build_series, floor_to_step
 from listener.detect.spike import Detector
 from listener.store import brands, feed, history, spikes, stats
-from listener.store.feed import Item
+from listener.store.items import Item
 from listener.store.tables import (
     AlertRow,
     ChannelRow,
@@ -31,7 +31,7 @@ from listener.store.tables import (
     SpikeRow,
     UserRow,
 )
-from listener.types import Coverage
+from listener.types import Brand, Coverage
 
 router = APIRouter()
 
@@ -39,6 +39,7 @@ _PAGE = 30
 _HISTORY = timedelta(days=42)  # what the detector is replayed over for the expected line
 _SCATTER = 0.1  # counts vary more than chance: variance = mean + 0.1 mean²
 _SHOWN = 5
+_WORTH_SAYING = 0.25  # share of a topic that is told in words
 HOUR = timedelta(hours=1)
 _TOGETHER = 2 * HOUR
 
@@ -161,6 +162,7 @@ def one(view: PageView, spike_id: Id) -> Response:
         phrases=[
             {**phrase, "url": _to(view, row, q=phrase["text"])}
             for phrase in told.get("phrases", ())
+            if phrase["text"].casefold() not in _own_words(brand)
         ],
         all_url=_to(view, row, **_narrow(row.dimension)),
         shown=shown,
@@ -190,6 +192,12 @@ def _others(session: Session, row: SpikeRow) -> Sequence[SpikeRow]:
         for other in spikes.page(session, brand_id=row.brand_id, limit=20)
         if abs(other.onset_at - row.onset_at) < 6 * HOUR
     ]
+
+
+def _own_words(brand: Brand) -> frozenset[str]:
+    """The brand's names: that they occur in its mentions is no news."""
+    words = (brand.name, *brand.aliases, *brand.hashtags, *brand.handles)
+    return frozenset(word.casefold() for word in words)
 
 
 def _user(session: Session, user_id: int | None) -> str | None:
@@ -273,8 +281,9 @@ def _sentences(view: View, row: SpikeRow, told: Mapping[str, Any]) -> list[str]:
     """The cause in words, from the numbers."""
     say = view.say
     found: list[str] = []
-    topics = told.get("topics") or ()
-    if topics:
+    own = row.dimension.split(":")[1] if row.dimension.startswith("topic:") else None
+    topics = [one for one in told.get("topics") or () if one["name"] != own]
+    if topics and topics[0]["share"] >= _WORTH_SAYING:
         first = topics[0]
         found.append(
             say(

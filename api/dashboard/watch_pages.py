@@ -15,8 +15,7 @@ from api.routes.schemas import Id
 from listener.errors import InvalidInput, ListenerError, NotFound
 from listener.settings import source_setting
 from listener.store import brands, jobs, watches
-from listener.store.feed import FoundSpan
-from listener.types import MatchMode
+from listener.types import MatchMode, Span
 
 router = APIRouter()
 
@@ -183,7 +182,7 @@ def preview(view: PageView, job_id: Id) -> Response:
         state = "failed"
     result = job.result or {}
     items = [
-        {**item, "spans": [FoundSpan(*span) for span in item["spans"]]}
+        {**item, "spans": [Span(*span) for span in item["spans"]]}
         for item in result.get("items", ())
     ]
     return view.render(

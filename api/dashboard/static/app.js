@@ -7,7 +7,10 @@ document.documentElement.classList.add("js");
 const wide = window.matchMedia("(min-width: 900px)");
 function foldMenu() {
   const menu = document.getElementById("menu");
-  if (menu) menu.open = wide.matches;
+  if (menu) {
+    menu.open = wide.matches;
+    menu.dataset.ready = "yes";
+  }
   for (const more of document.querySelectorAll("details[data-open-wide]")) more.open = wide.matches;
 }
 wide.addEventListener("change", foldMenu);

@@ -62,14 +62,17 @@
         axisTick: { show: false },
         axisLabel: { color: color("muted"), fontSize: 11, hideOverlap: true },
       },
-      yAxis: {
-        type: "value",
-        minInterval: 1,
-        boundaryGap: [0, "14%"],
-        splitNumber: narrow ? 3 : 4,
-        axisLabel: { color: color("muted"), fontSize: 11 },
-        splitLine: { lineStyle: { color: color("rule") } },
-      },
+      yAxis: [
+        {
+          type: "value",
+          minInterval: 1,
+          boundaryGap: [0, "14%"],
+          splitNumber: narrow ? 3 : 4,
+          axisLabel: { color: color("muted"), fontSize: 11 },
+          splitLine: { lineStyle: { color: color("rule") } },
+        },
+        { type: "value", show: false, min: 0, max: 1 },
+      ],
       legend: {
         top: 0,
         left: 0,
@@ -93,27 +96,41 @@
     };
   }
 
-  function areas(data) {
-    const gaps = (data.gaps || []).map((gap) => [
-      {
-        name: gap.name,
-        xAxis: gap.from,
-        itemStyle: { color: hatch(color("gapline")), opacity: 1 },
-        label: { color: color("muted"), fontSize: 11, position: "insideTop" },
-      },
-      { xAxis: gap.to },
-    ]);
-    const spikes = (data.spikes || []).map((spike) => [
-      {
-        name: spike.name,
-        xAxis: spike.from,
-        url: spike.url,
-        itemStyle: { color: color("alarm"), opacity: 0.13 },
-        label: { color: color("alarm"), fontSize: 11, fontWeight: 600, position: "insideTop" },
-      },
-      { xAxis: spike.to },
-    ]);
-    return [...gaps, ...spikes];
+  // Stretches as columns of full height behind the bars, on an axis of their own: exact to the bar,
+  // where the library's areas run from centre to centre and vanish on a single bar.
+  function stretch(data, list, style) {
+    const values = data.labels.map(() => null);
+    for (const one of list || []) {
+      for (let place = one.from; place <= one.to; place += 1) {
+        values[place] = {
+          value: 1,
+          url: one.url,
+          label: { show: Boolean(style.label) && place === one.from, formatter: one.name },
+        };
+      }
+    }
+    return {
+      type: "bar",
+      yAxisIndex: 1,
+      barWidth: "80%",
+      barGap: "-100%",
+      z: 1,
+      silent: !style.clicks,
+      cursor: style.clicks ? "pointer" : "default",
+      itemStyle: { color: style.fill, opacity: style.opacity },
+      label: { position: "insideTop", color: style.ink, fontSize: 11, fontWeight: 600 },
+      emphasis: { disabled: true },
+      tooltip: { show: false },
+      data: values,
+    };
+  }
+
+  function stretches(data) {
+    const alarm = color("alarm");
+    return [
+      stretch(data, data.gaps, { fill: hatch(color("gapline")), opacity: 1 }),
+      stretch(data, data.spikes, { fill: alarm, opacity: 0.16, ink: alarm, label: true, clicks: true }),
+    ];
   }
 
   function volume(data) {
@@ -123,22 +140,14 @@
       name: one.name,
       type: "bar",
       stack: "all",
-      barCategoryGap: "22%",
+      barWidth: "80%",
+      barGap: "-100%",
+      z: 2,
       itemStyle: { color: color(`l-${one.code}`) },
       data: one.values,
       cursor: "pointer",
     }));
-    // An invisible line carries the areas, so that a hidden sentiment does not take them along.
-    options.series.push({
-      type: "line",
-      data: data.labels.map(() => 0),
-      symbol: "none",
-      lineStyle: { opacity: 0 },
-      silent: false,
-      tooltip: { show: false },
-      markArea: { data: areas(data) },
-      z: 1,
-    });
+    options.series.push(...stretches(data));
     const gapAt = (place) => (data.gaps || []).find((g) => place >= g.from && place <= g.to);
     options.tooltip.axisPointer = { type: "shadow", shadowStyle: { color: color("hover") } };
     options.tooltip.formatter = (points) => {
@@ -146,10 +155,10 @@
       const gap = gapAt(place);
       if (gap) return tip(data.labels[place], [["", gap.name, ""]]);
       const rows = points
-        .filter((p) => p.seriesType === "bar")
+        .filter((p) => p.seriesIndex < data.series.length)
         .map((p) => [p.color, p.seriesName, String(p.value ?? 0)]);
       const sum = points
-        .filter((p) => p.seriesType === "bar")
+        .filter((p) => p.seriesIndex < data.series.length)
         .reduce((total, p) => total + (p.value || 0), 0);
       return tip(data.labels[place], [["", data.total, String(sum)], ...rows.reverse()], data.hint);
     };
@@ -175,14 +184,15 @@
       {
         name: data.names.observed,
         type: "bar",
-        barCategoryGap: "18%",
+        barWidth: "80%",
+        barGap: "-100%",
+        z: 2,
         cursor: "pointer",
         itemStyle: { color: color("bar") },
         data: data.observed.map((value, place) => ({
           value,
           itemStyle: { color: color(place >= data.from && place <= data.to ? "alarm" : "bar") },
         })),
-        markArea: { silent: true, data: areas(data) },
         markLine: {
           symbol: "none",
           silent: true,
@@ -191,6 +201,7 @@
           data: data.marks.map((mark) => ({ xAxis: mark.at, name: mark.name })),
         },
       },
+      ...stretches(data),
     ];
     options.tooltip.axisPointer = { type: "shadow", shadowStyle: { color: color("hover") } };
     options.tooltip.formatter = (points) => {
@@ -231,10 +242,6 @@
     chart.on("click", (event) => {
       if (event.data && event.data.url) location.assign(event.data.url);
       else if (event.componentType === "series" && data.urls) location.assign(data.urls[event.dataIndex]);
-      else if (event.componentType === "markArea") {
-        const found = (data.spikes || []).find((one) => one.name === event.name);
-        if (found) location.assign(found.url);
-      }
     });
     new ResizeObserver(() => chart.resize()).observe(element);
     element.dataset.drawn = "yes";
