@@ -66,7 +66,8 @@ TEXTS = (
     "{} 포장이 꼼꼼하고 가격도 좋아서 다음에도 여기서 살게요",
     "{} support was friendly and quick, but the app keeps crashing at checkout",
     "오늘 {} 매장에 다녀왔는데 직원분이 친절하게 설명해 주셨어요. 재고가 없어 아쉬웠지만 다음 주에 "
-    "들어온다고 하니 다시 가 보려고 합니다. 색상이 사진이랑 조금 다르긴 해도 마감은 괜찮아 보였어요",
+    "들어온다고 하니 다시 가 보려고 합니다. "
+    "색상이 사진이랑 조금 다르긴 해도 마감은 괜찮아 보였어요",
 )
 
 _MENTIONS = Bulk(
@@ -335,7 +336,8 @@ def run(name: str, url: str, home: Path, mentions: int, seconds: float) -> None:
             for what, figures in (("floor", floor), ("page", page)):
                 print(
                     f"{what:10}{clients:8}{figures.rate:10,.0f}{figures.median_ms:7.2f} ms"
-                    f"{figures.slowest_ms:7.2f} ms{figures.cpu_ms:7.2f} ms{figures.database_ms:6.2f} ms"
+                    f"{figures.slowest_ms:7.2f} ms{figures.cpu_ms:7.2f} ms"
+                    f"{figures.database_ms:6.2f} ms"
                 )
             print(
                 f"{'':10}{page.rate / floor.rate:.2f} of the floor's rate (aim: 0.25), "
