@@ -8,7 +8,7 @@ batch again changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -99,6 +99,7 @@ class Report:
     edited: int = 0
     seen: int = 0
     deleted: int = 0
+    rematched: int = 0  # of the seen: belong to other brands by now
     rejected: tuple[Rejected, ...] = ()
 
 
@@ -171,6 +172,29 @@ class Ingest:
         matches = [self._match(matcher, mention, origin, None) for mention in cleaned]
         return self._reader.read(cleaned, matches)
 
+    def rematch(self, stored: Mapping[Identity, Mention], *, now: datetime) -> int:
+        """Match stored mentions by the brands as they are now; gives how many changed their brands.
+
+        Raises StorageError.
+        """
+        if not stored:
+            return 0
+        origin = Origin(source=next(iter(stored.values())).source)
+        told: list[int] = []
+
+        def after(_: Session, report: Report) -> None:
+            told.append(report.rematched)
+
+        self._write(
+            lambda: self._read_again(stored),
+            origin,
+            Report(items=len(stored)),
+            before=lambda _: None,
+            after=after,
+            now=now,
+        )
+        return told[-1]
+
     def _store(
         self,
         items: Sequence[RawItem],
@@ -182,8 +206,28 @@ class Ingest:
     ) -> Report:
         cleaned, rejected = clean(items, origin.source, now)
         reach("ingest.cleaned")
+        return self._write(
+            lambda: self._read(cleaned, origin, now),
+            origin,
+            Report(items=len(items), rejected=rejected),
+            before=before,
+            after=after,
+            now=now,
+        )
+
+    def _write(
+        self,
+        read: Callable[[], list[Incoming]],
+        origin: Origin,
+        report: Report,
+        *,
+        before: _Before,
+        after: _After,
+        now: datetime,
+    ) -> Report:
+        """Read without a lock, then store all in one transaction; again if others came between."""
         for _ in range(_TRIES):
-            incoming = self._read(cleaned, origin, now)
+            incoming = read()
             reach("ingest.read")
             try:
                 with self.database.write() as work:
@@ -192,13 +236,13 @@ class Ingest:
                     stored = self._upsert(work.session, incoming, origin, now)
                     buckets.mark_dirty(work.session, stored.marks)
                     reach("ingest.marked")
-                    report = Report(
-                        items=len(items),
+                    report = replace(
+                        report,
                         new=stored.new,
                         edited=stored.edited,
                         seen=stored.seen,
                         deleted=stored.deleted,
-                        rejected=rejected,
+                        rematched=stored.rematched,
                     )
                     after(work.session, report)
                     reach("ingest.advanced")
@@ -248,6 +292,25 @@ class Ingest:
         return [
             Incoming(identity, mention, known.get(identity), read.get(identity))
             for identity, mention in timed.items()
+        ]
+
+    def _read_again(self, stored: Mapping[Identity, Mention]) -> list[Incoming]:
+        """Those whose brands are others by now, read toward these."""
+        with self.database.read() as session:
+            matcher = self._current_matcher(session)
+            known = mentions.known(session, stored)
+        wanted: dict[Identity, tuple[Match, ...]] = {}
+        for identity, mention in stored.items():
+            had = known.get(identity)
+            # Gone or edited meanwhile: whoever did that has matched it.
+            if had is not None and had.content_hash == mention.content_hash:
+                matches = self._match(matcher, mention, Origin(source=mention.source), had)
+                if {match.brand_id for match in matches} != set(had.matches):
+                    wanted[identity] = matches
+        readings = self._reader.read([stored[one] for one in wanted], list(wanted.values()))
+        return [
+            Incoming(identity, stored[identity], known[identity], read)
+            for identity, read in zip(wanted, readings, strict=True)
         ]
 
     def _current_matcher(self, session: Session) -> Matcher:
@@ -337,10 +400,14 @@ def _check_key(mention: Mention) -> None:
 
 
 def _is_news(mention: Mention, matches: Sequence[Match], known: Known | None) -> bool:
+    """Whether the store does not have it like this: a text, a brand, or a better reason for one."""
     return (
         known is None
         or known.content_hash != mention.content_hash
-        or any(match.brand_id not in known.matches for match in matches)
+        or any(
+            known.matches.get(match.brand_id) not in (match.origin, MatchOrigin.WATCH)
+            for match in matches
+        )
     )
 
 

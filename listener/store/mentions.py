@@ -40,7 +40,9 @@ from listener.store.upsert import Bulk, allocate, among, chunks, insert_rows, ta
 from listener.types import (
     ChangeKind,
     Engagement,
+    Kind,
     Mention,
+    Precision,
     RawAuthor,
     Reading,
     ReadMention,
@@ -131,6 +133,7 @@ class Stored:
     edited: int = 0
     seen: int = 0
     deleted: int = 0
+    rematched: int = 0  # of the seen: belong to other brands by now
     marks: set[Mark] = field(default_factory=set)
     happenings: list[Happening] = field(default_factory=list)
 
@@ -181,6 +184,45 @@ def known(session: Session, identities: Iterable[Identity]) -> dict[Identity, Kn
         ):
             matches[mention_id][brand_id] = origin
     return {identity: Known(*row, matches[row[0]]) for identity, row in ids.items()}
+
+
+def page(session: Session, *, after_id: int, limit: int) -> list[tuple[int, Mention]]:
+    """Stored mentions by rising id, as they were before matching; without author and raw record."""
+    rows = session.scalars(
+        select(MentionRow).where(MentionRow.id > after_id).order_by(MentionRow.id).limit(limit)
+    )
+    return [(row.id, _from_row(row)) for row in rows]
+
+
+def _from_row(row: MentionRow) -> Mention:
+    return Mention(
+        source=row.source,
+        namespace=row.namespace,
+        external_id=row.external_id,
+        kind=Kind(row.kind),
+        text=row.text,
+        content_hash=row.content_hash,
+        title=row.title,
+        url=row.url,
+        published_at=row.published_at,
+        published_precision=Precision(row.published_precision),
+        event_at=row.event_at,
+        event_clamped=row.event_clamped,
+        rating=row.rating,
+        rating_min=row.rating_min,
+        rating_max=row.rating_max,
+        parent_id=row.parent_id,
+        thread_id=row.thread_id,
+        is_own=row.is_own,
+        solicited=row.solicited,
+        product=row.product,
+        product_version=row.product_version,
+        place=row.place,
+        touchpoint=row.touchpoint,
+        country=row.country,
+        media=tuple(row.media or ()),
+        derived=row.derived,
+    )
 
 
 def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> Stored:
@@ -435,11 +477,16 @@ def _edit(
         _update(session, i, k, authors, context)
         bucket = start_us(k.event_us)
         stored.marks.update((brand_id, bucket) for brand_id in k.matches)
-        matched = bool(i.read and i.read.matches)
-        changed = i.mention.content_hash != k.content_hash
-        kind = ChangeKind.EDITED if changed else ChangeKind.CORRECTED
+        brands = {matched.match.brand_id for matched in i.read.matches} if i.read else set()
+        if i.mention.content_hash == k.content_hash:
+            if brands == set(k.matches):
+                continue  # only the reason changed why it belongs to a brand
+            stored.rematched += 1
+            kind = ChangeKind.CORRECTED
+        else:
+            kind = ChangeKind.EDITED
         stored.happenings.append(
-            Happening(k.id, kind if matched else ChangeKind.LEFT, was.get(k.id))
+            Happening(k.id, kind if brands else ChangeKind.LEFT, was.get(k.id))
         )
     reach("ingest.updated")
     ids = [k.id for _, k in rewritten]
