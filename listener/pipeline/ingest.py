@@ -115,6 +115,7 @@ class Ingest:
         self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
         self._matcher: tuple[object, Matcher] = ((), Matcher(()))  # compiled for these versions
+        self._rematcher: tuple[object, Matcher] = ((), Matcher(()))
 
     def batch(
         self,
@@ -297,14 +298,22 @@ class Ingest:
     def _read_again(self, stored: Mapping[Identity, Mention]) -> list[Incoming]:
         """Those whose brands are others by now, read toward these."""
         with self.database.read() as session:
-            matcher = self._current_matcher(session)
+            # What was found for a brand stays when the brand is archived; nothing is added to it.
+            every = brands.listing(session, archived=True)
+            current = {brand.id for brand in brands.listing(session)}
             known = mentions.known(session, stored)
+        matcher = self._matcher_of(every)
         wanted: dict[Identity, tuple[Match, ...]] = {}
         for identity, mention in stored.items():
             had = known.get(identity)
             # Gone or edited meanwhile: whoever did that has matched it.
             if had is not None and had.content_hash == mention.content_hash:
-                matches = self._match(matcher, mention, Origin(source=mention.source), had)
+                found = self._match(matcher, mention, Origin(source=mention.source), had)
+                matches = tuple(
+                    match
+                    for match in found
+                    if match.brand_id in current or match.brand_id in had.matches
+                )
                 if {match.brand_id for match in matches} != set(had.matches):
                     wanted[identity] = matches
         readings = self._reader.read([stored[one] for one in wanted], list(wanted.values()))
@@ -318,6 +327,13 @@ class Ingest:
         if versions != self._matcher[0]:
             self._matcher = (versions, Matcher(brands.listing(session)))
         return self._matcher[1]
+
+    def _matcher_of(self, every: Sequence[Brand]) -> Matcher:
+        """For all brands, archived ones too; compiled once for a walk over what is stored."""
+        key = tuple(every)
+        if key != self._rematcher[0]:
+            self._rematcher = (key, Matcher(every))
+        return self._rematcher[1]
 
     def _match(
         self, matcher: Matcher, mention: Mention, origin: Origin, known: Known | None

@@ -6,9 +6,26 @@ from collections.abc import Callable
 from datetime import datetime
 
 from listener.pipeline.ingest import Ingest
-from listener.store import mentions
+from listener.store import brands, mentions
 
 _CHUNK = 500
+
+
+def rematch_if_needed(ingest: Ingest, *, now: datetime) -> int:
+    """Match all that is stored anew if a word of any brand changed since that was done last.
+
+    Gives how many mentions changed their brands. A change that comes while this is at work is seen
+    by the next call. Raises StorageError.
+    """
+    with ingest.database.read() as session:
+        wanted = brands.fingerprint(session)
+        if brands.matched_for(session) == wanted:
+            return 0
+    changed = rematch(ingest, now=now)
+    with ingest.database.write() as work:
+        brands.set_matched_for(work.session, wanted)
+        work.commit()
+    return changed
 
 
 def rematch(

@@ -47,7 +47,7 @@ class Work:
 
 
 def _tasks(services: Services, collecting: Collecting, stopping: threading.Event) -> list[Task]:
-    """Collect, roll up, detect, deliver, answer jobs, retain: six tasks and no more."""
+    """Collect, roll up, detect, deliver, answer jobs, rematch, retain: no more than these."""
 
     def go_on() -> bool:
         return not stopping.is_set()
@@ -67,12 +67,18 @@ def _tasks(services: Services, collecting: Collecting, stopping: threading.Event
 
         retain(services.database, services.settings, now=services.clock())
 
+    def rematch() -> None:
+        from listener.pipeline.rematch import rematch_if_needed
+
+        rematch_if_needed(services.ingest, now=services.clock())
+
     return [
         Task("collect", timedelta(seconds=2), collecting.tick),
         Task("rollup", timedelta(seconds=3), services.roll_up),
         Task("detect", timedelta(seconds=10), detect),
         Task("deliver", timedelta(seconds=2), deliver),
         Task("jobs", timedelta(seconds=1), answer_jobs),
+        Task("rematch", timedelta(seconds=15), rematch),
         Task("retain", timedelta(hours=1), retain),
     ]
 

@@ -12,13 +12,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from listener.errors import Conflict, InvalidInput, NotFound
-from listener.store.tables import BrandRow
+from listener.store.tables import BrandRow, CounterRow
+from listener.store.upsert import insert_update
 from listener.types import Brand
 
 NAME_LENGTH = 200
 TERM_LENGTH = 200
 MAX_TERMS = 500  # of one kind
 
+_MATCHED = "matched_brands"
 _LISTS = ("aliases", "hashtags", "handles", "any_terms", "all_terms", "none_terms")
 _SIGNS = {"hashtags": "#＃", "handles": "@＠"}
 
@@ -136,6 +138,23 @@ def versions(session: Session) -> tuple[tuple[int, str], ...]:
         .order_by(BrandRow.id)
     )
     return tuple((row.id, row.terms_version) for row in rows)
+
+
+def fingerprint(session: Session) -> int:
+    """A number that changes with any word of any brand in force (63 bits)."""
+    told = orjson.dumps(versions(session))
+    return int.from_bytes(blake2b(told, digest_size=8).digest(), "big") >> 1
+
+
+def matched_for(session: Session) -> int | None:
+    """The ``fingerprint`` that all stored mentions were matched for; None = never yet."""
+    return session.scalar(select(CounterRow.value).where(CounterRow.name == _MATCHED))
+
+
+def set_matched_for(session: Session, fingerprint: int) -> None:
+    """Note that all stored mentions are matched for these brands."""
+    row = {"name": _MATCHED, "value": fingerprint}
+    insert_update(session, CounterRow, [row], key=["name"], update=["value"])
 
 
 def from_row(row: BrandRow) -> Brand:

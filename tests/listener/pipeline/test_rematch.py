@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from builders import NOW, a_raw, stored_brand
 from listener.pipeline.ingest import Ingest, Origin
-from listener.pipeline.rematch import rematch
+from listener.pipeline.rematch import rematch, rematch_if_needed
 from listener.pipeline.rollup import roll_up
 from listener.store import brands
 from listener.store.tables import BucketRow, ChangeRow, MatchRow, MentionRow, ReadingRow
@@ -59,7 +59,23 @@ def test_a_brand_made_later_finds_what_is_kept(database: Database, ingest: Inges
         assert len(session.scalars(select(ReadingRow)).all()) == 4 + 4
 
 
-def test_a_brand_archived_loses_its_mentions(database: Database, ingest: Ingest) -> None:
+def test_what_was_found_for_an_archived_brand_stays(database: Database, ingest: Ingest) -> None:
+    with database.write() as work:
+        haneul = stored_brand(work.session, "Haneul")
+        work.commit()
+    ingest.items([a_raw("1", "Haneul -")], Origin(source="plaza"), now=NOW)
+    with database.write() as work:
+        brands.archive(work.session, haneul.id, now=NOW)
+        work.commit()
+    ingest.items([a_raw("2", "Haneul again")], Origin(source="plaza"), now=NOW)
+
+    assert rematch(ingest, now=LATER) == 0
+
+    assert matches(database) == {("1", haneul.id, "term")}
+    assert kinds(database) == [(1, "created")]
+
+
+def test_a_brand_that_takes_another_name_loses_mentions(database: Database, ingest: Ingest) -> None:
     with database.write() as work:
         haneul = stored_brand(work.session, "Haneul")
         shop = stored_brand(work.session, "Shop")
@@ -67,7 +83,7 @@ def test_a_brand_archived_loses_its_mentions(database: Database, ingest: Ingest)
     ingest.items([a_raw("1", "Haneul -")], Origin(source="plaza"), now=NOW)
     ingest.items([a_raw("2", "about Haneul")], Origin(source="file", brand=shop), now=NOW)
     with database.write() as work:
-        brands.archive(work.session, haneul.id, now=NOW)
+        brands.update(work.session, haneul.id, name="Norang")
         work.commit()
 
     assert rematch(ingest, now=LATER) == 2
@@ -92,3 +108,17 @@ def test_found_on_its_own_page_after_all(database: Database, ingest: Ingest) -> 
     assert kinds(database) == [(1, "created")]
     ingest.items([a_raw("1", "names nobody")], Origin(source="plaza"), now=NOW)
     assert matches(database) == {("1", haneul.id, "watch")}
+
+
+def test_it_is_done_once_for_each_change_of_words(ingest: Ingest) -> None:
+    ingest.items([a_raw("1", "하늘약국 문 닫았나요")], Origin(source="plaza"), now=NOW)
+    assert rematch_if_needed(ingest, now=LATER) == 0
+    with ingest.database.write() as work:
+        brand = stored_brand(work.session, "하늘약국")
+        work.commit()
+    assert rematch_if_needed(ingest, now=LATER) == 1
+    assert rematch_if_needed(ingest, now=LATER) == 0
+    with ingest.database.write() as work:
+        brands.update(work.session, brand.id, name="바다약국")
+        work.commit()
+    assert rematch_if_needed(ingest, now=LATER) == 1
