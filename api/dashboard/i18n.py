@@ -140,4 +140,4 @@ class Speaker:
             return self("1년에 한 번 정도", "about once a year")
         if years < 100:
             return self("{n}년에 한 번 정도", "about once in {n} years", n=f"{years:.0f}")
-        return self("100년에 한 번도 드문 일", "rarer than once in 100 years")
+        return self("100년에 한 번 있을까 말까", "rarer than once in 100 years")

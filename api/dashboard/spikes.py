@@ -39,6 +39,13 @@ _PAGE = 30
 _HISTORY = timedelta(days=42)  # what the detector is replayed over for the expected line
 _SCATTER = 0.1  # counts vary more than chance: variance = mean + 0.1 mean²
 _SHOWN = 5
+# Up to this length of a spike: the bars of its chart, and how much before it is shown.
+_SCALES = (
+    (timedelta(hours=2), STEP, timedelta(hours=4)),
+    (timedelta(hours=10), timedelta(minutes=15), timedelta(hours=12)),
+    (timedelta(days=4), timedelta(hours=1), timedelta(days=1)),
+    (timedelta.max, timedelta(hours=6), timedelta(days=4)),
+)
 _WORTH_SAYING = 0.25  # share of a topic that is told in words
 HOUR = timedelta(hours=1)
 _TOGETHER = 2 * HOUR
@@ -413,14 +420,8 @@ def _chart(
     say = view.say
     end = min(view.now, (row.resolved_at or view.now) + 3 * HOUR)
     length = end - row.onset_at
-    step = (
-        timedelta(minutes=15)
-        if length <= 10 * HOUR
-        else HOUR
-        if length <= 4 * 24 * HOUR
-        else (6 * HOUR)
-    )
-    start = floor_to_step(row.onset_at - max(12 * HOUR, length), step)
+    step, lead = next((step, lead) for upto, step, lead in _SCALES if length <= upto)
+    start = floor_to_step(row.onset_at - max(lead, length), step)
     buckets = _judged(session, view, row, start, end)
     size = max(1, math.ceil((end - start) / step))
     observed: list[int | None] = [None] * size

@@ -10,6 +10,7 @@
     probe.style.color = `var(--${name})`;
     return getComputedStyle(probe).color;
   };
+  const faded = (rgb, share) => rgb.replace("rgb(", "rgba(").replace(")", `, ${share})`);
   const drawn = [];
 
   function node(tag, className, text) {
@@ -117,7 +118,7 @@
       z: 1,
       silent: !style.clicks,
       cursor: style.clicks ? "pointer" : "default",
-      itemStyle: { color: style.fill, opacity: style.opacity },
+      itemStyle: { color: style.fill },
       label: { position: "insideTop", color: style.ink, fontSize: 11, fontWeight: 600 },
       emphasis: { disabled: true },
       tooltip: { show: false },
@@ -128,8 +129,8 @@
   function stretches(data) {
     const alarm = color("alarm");
     return [
-      stretch(data, data.gaps, { fill: hatch(color("gapline")), opacity: 1 }),
-      stretch(data, data.spikes, { fill: alarm, opacity: 0.16, ink: alarm, label: true, clicks: true }),
+      stretch(data, data.gaps, { fill: hatch(color("gapline")) }),
+      stretch(data, data.spikes, { fill: faded(alarm, 0.16), ink: alarm, label: true, clicks: true }),
     ];
   }
 
