@@ -130,7 +130,6 @@ def test_a_newcomer_walks_through(
     shown = page.locator(".mentions article").count()
     page.get_by_role("button", name="더 보기").click()
     page.locator(".mentions article").nth(shown).wait_for()
-.length > {shown}")
     page.locator(".mention .links a").first.click()
     page.wait_for_url("**/mentions/*")
     assert page.locator("mark").count() >= 1
