@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI
+from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -45,7 +46,7 @@ STATIC = Path(__file__).parent / "dashboard" / "static"
 DASHBOARD = "api.dashboard.pages"
 MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its terms
 
-# Open to everybody: is it alive, and logging in. A test holds every other route against this list.
+# Open to everybody: is it alive, and logging in. All else needs at least a key with scope read.
 PUBLIC = (health.public, session.router)
 GUARDED = (
     health.guarded,
@@ -117,6 +118,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
     app.state.query_names = {}
     app.add_middleware(Edge, metrics=app.state.metrics, max_body=MAX_BODY)
     errors.install(app)
+    app.openapi = lambda: _describe(app)  # type: ignore[method-assign]
     for router in PUBLIC:
         app.include_router(router)
     for router in GUARDED:
@@ -149,6 +151,22 @@ def _wire() -> Wiring:
     """The core's own wiring, by name: the API imports neither the pipeline nor what runs it."""
     wired: Wiring = importlib.import_module("listener.runtime.wiring").build(load())
     return wired
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description, made when first asked for."""
+    if app.openapi_schema is None:
+        api = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        api["info"]["license"] = app.license_info
+        api["components"]["securitySchemes"] = auth.SCHEMES
+        for path, operations in api["paths"].items():
+            for operation in operations.values():
+                is_open = path in ("/healthz", "/readyz")
+                operation["security"] = [] if is_open else [{name: []} for name in auth.SCHEMES]
+        app.openapi_schema = api
+    return app.openapi_schema
 
 
 def _operation_id(route: APIRoute) -> str:

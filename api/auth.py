@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from threading import Lock
 from typing import Annotated
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
+from fastapi import Depends, Request
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
@@ -41,10 +40,12 @@ _FAILURES_ADDRESS = 30  # … and from one address whatever the account
 _FAILURES_ACCOUNT = 50  # … and of one account from anywhere
 _WINDOW = timedelta(minutes=15)
 
-# Told to OpenAPI only; ``principal`` below does the work.
-_BEARER = HTTPBearer(auto_error=False, description="An API key (`lsn_…`).", scheme_name="bearer")
-_HEADER = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="header")
-_COOKIE = APIKeyCookie(name=COOKIE, auto_error=False, scheme_name="session")
+# For OpenAPI.
+SCHEMES: Mapping[str, Mapping[str, str]] = {
+    "bearer": {"type": "http", "scheme": "bearer", "description": "An API key (`lsn_…`)."},
+    "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    "session": {"type": "apiKey", "in": "cookie", "name": COOKIE},
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,13 @@ async def principal(request: Request) -> Principal | None:
     Feed readers cannot send headers, so that under /feeds/ (only there) the key may stand in the
     address.
     """
+    if not hasattr(request.state, "principal"):  # asked for more than once a request
+        request.state.principal = await _find(request)
+    who: Principal | None = request.state.principal
+    return who
+
+
+async def _find(request: Request) -> Principal | None:
     services = get_services(request)
     now = services.clock()
     token = _token(request)
@@ -195,13 +203,8 @@ def require(scope: Scope) -> Callable[..., Awaitable[Principal]]:
     Raises Unauthorized, Forbidden.
     """
 
-    async def check(
-        request: Request,
-        who: Annotated[Principal | None, Depends(principal)],
-        _bearer: Annotated[object, Security(_BEARER)],
-        _header: Annotated[object, Security(_HEADER)],
-        _cookie: Annotated[object, Security(_COOKIE)],
-    ) -> Principal:
+    async def check(request: Request) -> Principal:
+        who = await principal(request)
         if who is None:
             raise no_key()
         if not who.may(scope):

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Generic, ParamSpec, Protocol, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
-from pydantic import BaseModel, Field
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
 from listener.errors import InvalidInput
@@ -24,6 +25,7 @@ from listener.types import MatchMode
 
 P = ParamSpec("P")
 T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class Lane:
@@ -159,7 +161,9 @@ async def known_query(request: Request) -> None:
     names: dict[int, frozenset[str]] = request.app.state.query_names
     known = names.get(id(route))
     if known is None:
-        known = names[id(route)] = frozenset(_query_names(route.dependant))
+        told = (route.openapi_extra or {}).get("parameters", ())
+        names_told = {parameter["name"] for parameter in told}
+        known = names[id(route)] = frozenset(_query_names(route.dependant) | names_told)
     for name, value in request.query_params.multi_items():
         if "\0" in value:
             raise InvalidInput("There is a NUL character in it.", field=name, hint="Leave it out.")
@@ -182,6 +186,33 @@ def _query_names(dependant: Any) -> set[str]:
     for inner in dependant.dependencies:
         names |= _query_names(inner)
     return names
+
+
+def parameters_of(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """The OpenAPI parameters of a query that a route parses itself, for ``openapi_extra``."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", ()),
+            "description": told.pop("description"),
+            "schema": told,
+        }
+        for name, told in schema["properties"].items()
+    ]
+
+
+def parsed_query(request: Request, model: type[M]) -> M:
+    """The query parameters as the model has them. Raises RequestValidationError.
+
+    What FastAPI does for each field by itself costs as much as a short query (measured 2025-03).
+    """
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        problems = [{**one, "loc": ("query", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(problems) from error
 
 
 class PageQuery(BaseModel):

@@ -12,7 +12,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.auth import Admins, Reads, Who, Writes
+from api.auth import Admins, Who, Writes
 from api.deps import (
     Json,
     Now,
@@ -32,7 +32,7 @@ from listener.store import channels, history, jobs, spikes
 from listener.store.base import from_us, to_us
 from listener.store.tables import AlertRow, BrandRow, ChannelRow, JobRow, SpikeRow
 
-router = APIRouter(prefix="/api/v1", dependencies=[Reads], tags=["alerts"])
+router = APIRouter(prefix="/api/v1", tags=["alerts"])
 
 SpikeState = Literal["open", "resolved"]
 

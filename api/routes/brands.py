@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from sqlalchemy import select
 from starlette.responses import Response
 
-from api.auth import Reads, Writes
+from api.auth import Writes
 from api.deps import Json, Now, Page, Paging, ServicesDep, key_of, page_of
 from api.errors import InvalidFields
 from api.routes.schemas import Body, Id
@@ -18,7 +18,7 @@ from listener.store import brands
 from listener.store.tables import BrandRow
 from listener.types import Brand
 
-router = APIRouter(prefix="/api/v1/brands", tags=["brands"], dependencies=[Reads])
+router = APIRouter(prefix="/api/v1/brands", tags=["brands"])
 _NAME = "brand"
 
 

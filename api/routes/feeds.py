@@ -20,14 +20,13 @@ from fastapi import APIRouter, Query, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api.auth import Reads
 from api.deps import Now, Services, ServicesDep, dumps, encode_cursor, key_of
 from api.routes.mentions import FilterQuery, to_filter
 from listener.store import brands, feed, generations
 from listener.store.items import Item
 from listener.store.tables import BrandRow
 
-router = APIRouter(prefix="/feeds", tags=["feeds"], dependencies=[Reads])
+router = APIRouter(prefix="/feeds", tags=["feeds"])
 
 _NAME = "feed"
 _TITLE_LENGTH = 80

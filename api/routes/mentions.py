@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.auth import Reads
-from api.deps import Json, Services, ServicesDep, decode_cursor, encode_cursor
+from api.deps import (
+    Json,
+    Services,
+    ServicesDep,
+    decode_cursor,
+    encode_cursor,
+    get_services,
+    parameters_of,
+    parsed_query,
+)
 from api.routes import schemas
 from api.routes.schemas import LARGEST_ID, Id
 from listener.errors import InvalidInput
@@ -21,7 +28,7 @@ from listener.store.feed import UNSCORED, Mark, MentionFilter
 from listener.store.tables import BrandRow
 from listener.types import Kind, Label
 
-router = APIRouter(prefix="/api/v1/mentions", tags=["mentions"], dependencies=[Reads])
+router = APIRouter(prefix="/api/v1/mentions", tags=["mentions"])
 
 LATEST = "latest"
 _BAD_CURSOR = "Send `next_cursor` back unchanged, or begin without a cursor."
@@ -109,8 +116,13 @@ class MentionPage(BaseModel):
     )
 
 
-@router.get("", response_model=MentionPage, operation_id="list_mentions")
-async def list_mentions(services: ServicesDep, query: Annotated[MentionQuery, Query()]) -> Response:
+@router.get(
+    "",
+    response_model=MentionPage,
+    operation_id="list_mentions",
+    openapi_extra={"parameters": parameters_of(MentionQuery)},
+)
+async def list_mentions(request: Request) -> Response:
     """Mentions by `seq`, the number of their last change: every change is told once.
 
     Keep `next_cursor` and come back with it. `created`, `edited` and `corrected` carry the mention
@@ -120,6 +132,8 @@ async def list_mentions(services: ServicesDep, query: Annotated[MentionQuery, Qu
     nothing more for now. A cursor that is too old (deletions are remembered for a limited time)
     answers 410: forget what you stored and begin again without a cursor.
     """
+    query = parsed_query(request, MentionQuery)
+    services = get_services(request)
     # One reader thread: see Lane. Measured by benchmarks/feed_page.py.
     body = await services.lane.run(_page, services, query)
     return Response(body, media_type="application/json")

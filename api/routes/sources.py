@@ -8,11 +8,10 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
-from api.auth import Reads
 from api.deps import Json, ServicesDep
 from listener.errors import NotFound
 
-router = APIRouter(prefix="/api/v1/sources", tags=["sources"], dependencies=[Reads])
+router = APIRouter(prefix="/api/v1/sources", tags=["sources"])
 
 
 class SourceOut(BaseModel):

@@ -11,7 +11,6 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from api import series
-from api.auth import Reads
 from api.deps import Json, Now, ServicesDep
 from api.routes.mentions import brand_id
 from api.routes.schemas import BrandName
@@ -19,7 +18,7 @@ from listener.errors import InvalidInput
 from listener.store import brands, stats
 from listener.types import Coverage
 
-router = APIRouter(prefix="/api/v1/stats", tags=["stats"], dependencies=[Reads])
+router = APIRouter(prefix="/api/v1/stats", tags=["stats"])
 
 _DEFAULT = {"5m": timedelta(days=1), "1h": timedelta(days=7), "1d": timedelta(days=30)}
 _MOST_DIMENSIONS = 20

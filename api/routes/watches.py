@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.auth import Reads, Writes
+from api.auth import Writes
 from api.deps import Json, Now, Page, PageQuery, ServicesDep, key_of, page_of
 from api.routes.mentions import brand_id
 from api.routes.schemas import LARGEST_ID, Body, BrandName, Id
@@ -21,7 +21,7 @@ from listener.store import history, jobs, runs, watches
 from listener.store.tables import BrandRow, GapRow, JobRow, RunRow, WatchRow
 from listener.types import GapReason, MatchMode, Outcome
 
-router = APIRouter(prefix="/api/v1", dependencies=[Reads])
+router = APIRouter(prefix="/api/v1")
 _HEALTH = f"`new`, or how its last run ended: {', '.join(Outcome)}."
 
 

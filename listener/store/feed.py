@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -92,8 +92,7 @@ class MentionFilter:
 
     def fingerprint(self) -> str:
         """Equal for equal filters: a mark is of use for the filter it was made with only."""
-        told = orjson.dumps(asdict(self), option=orjson.OPT_SORT_KEYS)
-        return hashlib.sha256(told).hexdigest()[:16]
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +181,8 @@ def _step(
     # A search is written for the database at hand; all else is built once.
     query = _page(wanted, shape) if wanted.q is None else _build_page(wanted, shape, session)
     values = {"after": mark.seq, "head": head, "limit": limit}
-    inside = [Told(*row) for row in session.connection().execute(query, values)]
+    rows = session.connection().execute(query, values).all()
+    inside = _unpacked(*rows[0]) if shape.is_sqlite else [Told(*row) for row in rows]
     upto = inside[-1].seq if len(inside) == limit else head
     if upto <= mark.since:
         return inside, upto
@@ -529,6 +529,7 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
 
 # On the tables, not the mapped classes: those cost as much as the database takes for a page.
 _Query = Select[*tuple[Any, ...]]
+_BETWEEN = "\x1e"  # no JSON holds this character but escaped
 
 _MENTION = MentionRow.__table__.c
 _CHANGE = ChangeRow.__table__.c
@@ -578,12 +579,26 @@ def _page(wanted: MentionFilter, shape: Shape) -> _Query:
 
 
 def _build_page(wanted: MentionFilter, shape: Shape, session: Session | None) -> _Query:
-    return (
+    query = (
         _items(wanted, shape, session)
         .where(_CHANGE.seq > bindparam("after"), _CHANGE.seq <= bindparam("head"))
         .order_by(_CHANGE.seq)
         .limit(bindparam("limit"))
     )
+    if not shape.is_sqlite:
+        return query
+    # One row for the page: SQLite's driver gives the interpreter lock back and takes it again for
+    # each, and with the event loop beside it every take may wait for milliseconds.
+    page = query.subquery()
+    seq, json = page.c
+    return select(func.group_concat(seq, ","), func.group_concat(json, _BETWEEN))
+
+
+def _unpacked(seqs: str | None, jsons: str | None) -> list[Told]:
+    if seqs is None or jsons is None:
+        return []
+    pairs = zip(seqs.split(","), jsons.split(_BETWEEN), strict=True)
+    return [Told(int(seq), json) for seq, json in pairs]
 
 
 def _items(
@@ -609,7 +624,7 @@ def _select(shape: Shape, *more: ColumnElement[Any], outer: bool) -> _Query:
             ),
         )
     )
-    json = literal_column(item_sql(shape), Text)
+    json = literal_column(item_sql(shape), Text).label("json")
     return select(_CHANGE.seq, json, *more).select_from(source)
 
 
