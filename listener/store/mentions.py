@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from sqlalchemy import (
     BigInteger,
-    bindparam,
     delete,
     func,
     literal,
     select,
-    tuple_,
     type_coerce,
     update,
 )
 from sqlalchemy.orm import Session
 
-from listener.store import changes, generations, search
+from listener.store import authors, changes, engagement, generations, search
+from listener.store.authors import AuthorKey, Pseudonym
 from listener.store.base import UtcDateTime, to_us
 from listener.store.buckets import Mark, start_us
 from listener.store.changes import Facets, Happening
 from listener.store.killpoints import reach
 from listener.store.tables import (
-    AuthorRow,
-    EngagementRow,
     MatchRow,
     MentionRow,
     MentionWatchRow,
@@ -39,7 +36,6 @@ from listener.store.tables import (
 from listener.store.upsert import Bulk, allocate, among, chunks, insert_rows, table_of
 from listener.types import (
     ChangeKind,
-    Engagement,
     Kind,
     Mention,
     Precision,
@@ -49,16 +45,7 @@ from listener.types import (
 )
 
 Identity = tuple[str, str, str]  # source, namespace, external id
-Pseudonym = Callable[[str, str, str], str]  # of (source, namespace, native id)
 
-_AUTHORS = Bulk(
-    AuthorRow,
-    (
-        *("id", "source", "namespace", "native_id"),
-        *("handle", "name", "followers", "url", "pseudonym"),
-    ),
-    conflict="DO NOTHING",
-)
 _MENTIONS = Bulk(
     MentionRow,
     (
@@ -73,12 +60,6 @@ _MENTIONS = Bulk(
 _MENTION_WATCHES = Bulk(
     MentionWatchRow, ("mention_id", "watch_id", "run_id"), conflict="DO NOTHING"
 )
-_ENGAGEMENT = Bulk(
-    EngagementRow,
-    ("mention_id", "at", "likes", "replies", "shares", "views"),
-    conflict="(mention_id, at) DO UPDATE SET likes = excluded.likes, replies = excluded.replies,"
-    " shares = excluded.shares, views = excluded.views",
-)
 _MATCHES = Bulk(MatchRow, ("mention_id", "brand_id", "origin", "spans", "event_at"))
 _READINGS = Bulk(
     ReadingRow,
@@ -87,14 +68,6 @@ _READINGS = Bulk(
         *("score", "label", "confidence", "complaint", "topics"),
     ),
 )
-
-
-class _Author(NamedTuple):
-    id: int
-    handle: str
-    name: str
-    followers: int | None
-    url: str | None
 
 
 class Stale(Exception):
@@ -240,11 +213,11 @@ def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> 
 
     stored = Stored()
     was = facets_of(session, [i.known.id for i in touched if i.known])
-    authors = _authors(session, incoming, context)
+    written_by = authors.note(session, _told_authors(incoming), context.pseudonym)
     reach("ingest.authors")
-    new = _insert(session, incoming, authors, context, stored)
+    new = _insert(session, incoming, written_by, context, stored)
     reach("ingest.inserted")
-    _edit(session, touched, authors, was, context, stored)
+    _edit(session, touched, written_by, was, context, stored)
     reach("ingest.edited")
     remove(session, [i.known.id for i in touched if i.known and i.mention.deleted])
     _note_deleted(touched, was, stored)
@@ -253,8 +226,9 @@ def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> 
     seen = [(i, i.known.id) for i in incoming if i.known and not i.mention.deleted]
     stored.seen = len(seen) - stored.edited
     _note_watch(session, [id_ for _, id_ in [*new, *seen]], context)
-    _engagement(session, new, {}, context)
-    _engagement(session, seen, _last_engagement(session, seen), context)
+    counts = {id_: i.mention.engagement for i, id_ in [*new, *seen] if i.mention.engagement}
+    before = engagement.last(session, [id_ for _, id_ in seen if id_ in counts])
+    engagement.note(session, counts, before, now=context.now)
     reach("ingest.engagement")
     return stored
 
@@ -317,14 +291,13 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
     return found
 
 
-# --- new
-# ---------------------------------------------------------------------------------------------
+# --- new ------------------------------------------------------------------------------------------
 
 
 def _insert(
     session: Session,
     incoming: Sequence[Incoming],
-    authors: Mapping[Identity, int],
+    written_by: Mapping[AuthorKey, int],
     context: Context,
     stored: Stored,
 ) -> list[tuple[Incoming, int]]:
@@ -335,7 +308,7 @@ def _insert(
     # Written in one order everywhere, so that two writers of the same mentions never wait for
     # each other.
     rows = [
-        _mention_row(i, id_, authors, seen_us, expires_us)
+        _mention_row(i, id_, written_by, seen_us, expires_us)
         for i, id_ in sorted(new, key=lambda pair: pair[0].identity)
     ]
     if _MENTIONS.run(session, rows) != len(rows):
@@ -357,7 +330,7 @@ def _insert(
 def _mention_row(
     incoming: Incoming,
     id_: int,
-    authors: Mapping[Identity, int],
+    written_by: Mapping[AuthorKey, int],
     seen_us: int,
     expires_us: int,
 ) -> tuple[Any, ...]:
@@ -370,7 +343,7 @@ def _mention_row(
         m.external_id,
         m.kind.value,
         m.url,
-        authors.get((m.source, m.namespace, _native_id(m.author))) if m.author else None,
+        written_by.get(_author_key(m, m.author)) if m.author else None,
         m.title,
         m.text,
         m.content_hash,
@@ -456,14 +429,13 @@ def _reading(reading: Reading) -> tuple[Any, ...]:
     )
 
 
-# --- edited, or matched anew
-# ---------------------------------------------------------------------------
+# --- edited, or matched anew ----------------------------------------------------------------------
 
 
 def _edit(
     session: Session,
     touched: Sequence[Incoming],
-    authors: Mapping[Identity, int],
+    written_by: Mapping[AuthorKey, int],
     was: Mapping[int, Facets],
     context: Context,
     stored: Stored,
@@ -474,7 +446,7 @@ def _edit(
     edited = [(i, k) for i, k in rewritten if i.mention.content_hash != k.content_hash]
     _keep_revisions(session, [k.id for _, k in edited], context.now)
     for i, k in rewritten:
-        _update(session, i, k, authors, context)
+        _update(session, i, k, written_by, context)
         bucket = start_us(k.event_us)
         stored.marks.update((brand_id, bucket) for brand_id in k.matches)
         brands = {matched.match.brand_id for matched in i.read.matches} if i.read else set()
@@ -519,7 +491,7 @@ def _update(
     session: Session,
     incoming: Incoming,
     known: Known,
-    authors: Mapping[Identity, int],
+    written_by: Mapping[AuthorKey, int],
     context: Context,
 ) -> None:
     m, read = incoming.mention, incoming.read
@@ -558,7 +530,7 @@ def _update(
             "raw": dict(m.raw) if m.raw else None,
         }
         if m.author:
-            values["author_id"] = authors.get((m.source, m.namespace, _native_id(m.author)))
+            values["author_id"] = written_by.get(_author_key(m, m.author))
     session.execute(update(table_of(MentionRow)).where(MentionRow.id == known.id).values(values))
 
 
@@ -571,8 +543,7 @@ def _note_deleted(touched: Sequence[Incoming], was: Mapping[int, Facets], stored
             stored.deleted += 1
 
 
-# --- around a mention
-# ----------------------------------------------------------------------------------
+# --- around a mention -----------------------------------------------------------------------------
 
 
 def _lock(session: Session, ids: Sequence[int]) -> None:
@@ -585,91 +556,20 @@ def _lock(session: Session, ids: Sequence[int]) -> None:
         ).all()
 
 
-def _native_id(author: RawAuthor | None) -> str:
-    """The id of an author; the handle where the source has none, and the name where it has
-    neither.
-    """
-    if author is None:
-        return ""
-    return author.native_id or author.handle or (f"name:{author.name}" if author.name else "")
+def _author_key(mention: Mention, author: RawAuthor) -> AuthorKey:
+    return mention.source, mention.namespace, authors.native_id(author)
 
 
-def _authors(
-    session: Session, incoming: Sequence[Incoming], context: Context
-) -> dict[Identity, int]:
-    """Store who wrote what is new or edited; gives ids by (source, namespace, native id)."""
-    told: dict[Identity, RawAuthor] = {}  # (source, namespace, native id)
+def _told_authors(incoming: Sequence[Incoming]) -> dict[AuthorKey, RawAuthor]:
+    """Who wrote what is new or edited. Somebody without any name is nobody."""
+    told = {}
     for i in incoming:
-        m = i.mention
-        if i.read is not None and m.author is not None and (native_id := _native_id(m.author)):
-            told[(m.source, m.namespace, native_id)] = m.author
-    rows = _author_rows(session, told)
-    _update_authors(session, told, rows)
-    ids = {key: row.id for key, row in rows.items()}
-    # In one order everywhere, so that two writers of the same authors never wait for each other.
-    missing = sorted(key for key in told if key not in rows)
-    if not missing:
-        return ids
-    new = dict(zip(missing, allocate(session, AuthorRow, len(missing)), strict=True))
-    written = _AUTHORS.run(
-        session,
-        [
-            (id_, *key, a.handle, a.name, a.followers, a.url, context.pseudonym(*key))
-            for key, id_ in new.items()
-            for a in [told[key]]
-        ],
-    )
-    if written < len(missing):  # another writer was first with some of them
-        new = {key: row.id for key, row in _author_rows(session, missing).items()}
-    return ids | new
-
-
-def _author_rows(session: Session, keys: Iterable[Identity]) -> dict[Identity, _Author]:
-    rows: dict[Identity, _Author] = {}
-    for (source, namespace), group in groupby(sorted(keys), key=lambda key: key[:2]):
-        for some in chunks([key[2] for key in group]):
-            for native_id, *author in session.execute(
-                select(
-                    AuthorRow.native_id,
-                    AuthorRow.id,
-                    AuthorRow.handle,
-                    AuthorRow.name,
-                    AuthorRow.followers,
-                    AuthorRow.url,
-                ).where(
-                    AuthorRow.source == source,
-                    AuthorRow.namespace == namespace,
-                    among(session, AuthorRow.native_id, some),
-                )
-            ):
-                rows[(source, namespace, native_id)] = _Author._make(author)
-    return rows
-
-
-def _update_authors(
-    session: Session, told: Mapping[Identity, RawAuthor], rows: Mapping[Identity, _Author]
-) -> None:
-    """Take over names and follower counts as last told; what the source left out stays."""
-    changed: list[dict[str, Any]] = []
-    for key, old in rows.items():
-        new = told[key]
-        now = _Author(
-            old.id,
-            new.handle or old.handle,
-            new.name or old.name,
-            old.followers if new.followers is None else new.followers,
-            new.url or old.url,
-        )
-        if now != old:
-            changed.append({"b_id": old.id, **now._asdict()})
-    if changed:
-        columns = ("handle", "name", "followers", "url")
-        session.connection().execute(
-            update(table_of(AuthorRow))
-            .where(AuthorRow.id == bindparam("b_id"))
-            .values({name: bindparam(name) for name in columns}),
-            sorted(changed, key=lambda row: row["b_id"]),
-        )
+        author = i.mention.author
+        if i.read is not None and author is not None:
+            key = _author_key(i.mention, author)
+            if key[2]:
+                told[key] = author
+    return told
 
 
 def _note_watch(session: Session, mention_ids: Sequence[int], context: Context) -> None:
@@ -677,42 +577,3 @@ def _note_watch(session: Session, mention_ids: Sequence[int], context: Context) 
         _MENTION_WATCHES.run(
             session, [(id_, context.watch_id, context.run_id) for id_ in sorted(mention_ids)]
         )
-
-
-def _last_engagement(
-    session: Session, seen: Sequence[tuple[Incoming, int]]
-) -> dict[int, Engagement]:
-    last: dict[int, Engagement] = {}
-    for some in chunks([id_ for i, id_ in seen if i.mention.engagement is not None]):
-        latest = (
-            select(EngagementRow.mention_id, func.max(EngagementRow.at))
-            .where(EngagementRow.mention_id.in_(some))
-            .group_by(EngagementRow.mention_id)
-        )
-        for row in session.scalars(
-            select(EngagementRow).where(
-                tuple_(EngagementRow.mention_id, EngagementRow.at).in_(latest)
-            )
-        ):
-            last[row.mention_id] = Engagement(
-                likes=row.likes, replies=row.replies, shares=row.shares, views=row.views
-            )
-    return last
-
-
-def _engagement(
-    session: Session,
-    stored: Sequence[tuple[Incoming, int]],
-    last: Mapping[int, Engagement],
-    context: Context,
-) -> None:
-    """Write counts down where they differ from the last ones."""
-    at = to_us(context.now)
-    _ENGAGEMENT.run(
-        session,
-        [
-            (id_, at, counts.likes, counts.replies, counts.shares, counts.views)
-            for i, id_ in stored
-            if (counts := i.mention.engagement) is not None and counts != last.get(id_)
-        ],
-    )

@@ -201,7 +201,7 @@ def due(session: Session, *, now: datetime, limit: int = 100) -> list[WatchRow]:
 
 
 def run_soon(session: Session, watch_id: int, *, now: datetime) -> None:
-    """ "Collect now": make the watch due. Raises NotFound."""
+    """Make the watch due ("collect now"). Raises NotFound."""
     row = get(session, watch_id)
     row.next_run_at = min(row.next_run_at, now)
     session.flush()
