@@ -21,6 +21,7 @@ from listener.errors import (
     SourceError,
     SourceUnavailable,
 )
+from listener.net.page import redact
 from listener.net.retry import NO_DETOUR, challenge, classify
 from listener.types import Gap, SourceSpec
 from listener.wire import JOB, CrawlJob, CrawlReport
@@ -107,20 +108,20 @@ class SourceSpider(scrapy.Spider):
                 return True
             self.fail(
                 Blocked(
-                    f"{response.url} shows a page against robots instead of its content.",
+                    f"{redact(response.url)} shows a page against robots instead of its content.",
                     hint=NO_DETOUR,
                     status=status,
                 )
             )
             return False
-        error = classify(status, headers, response.body, self.job.now, url=response.url)
-        self.fail(error or SourceUnavailable(f"{response.url} answers HTTP {status}."))
+        error = classify(status, headers, response.body, self.job.now, url=redact(response.url))
+        self.fail(error or SourceUnavailable(f"{redact(response.url)} answers HTTP {status}."))
         return False
 
     def failed(self, failure: Failure) -> None:
         """The errback of every request."""
         error = failure.value
-        url = getattr(getattr(failure, "request", None), "url", "the page")
+        url = redact(getattr(getattr(failure, "request", None), "url", "the page"))
         if isinstance(error, RefusedTarget):
             self.fail(error.error)
         elif isinstance(error, SourceError):  # the resolver's

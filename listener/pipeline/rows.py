@@ -118,6 +118,9 @@ class Columns:
         if text("published_precision") in (Precision.DAY, Precision.NONE):
             precision = Precision(text("published_precision"))
         rating, low, high = stars(text("rating"))
+        low = _number("rating_min", text("rating_min")) if text("rating_min") else low
+        high = _number("rating_max", text("rating_max")) if text("rating_max") else high
+        _check_rating(rating, low, high)
         counts = [_count(name, text(name)) for name in _COUNTS]
         return source, RawItem(
             external_id=text("external_id"),
@@ -132,8 +135,8 @@ class Columns:
             published_precision=precision,
             language=text("language") or None,
             rating=rating,
-            rating_min=_number("rating_min", text("rating_min")) if text("rating_min") else low,
-            rating_max=_number("rating_max", text("rating_max")) if text("rating_max") else high,
+            rating_min=low,
+            rating_max=high,
             parent_id=text("parent_id") or None,
             thread_id=text("thread_id") or None,
             is_own=_is_true(text("is_own")),
@@ -263,6 +266,17 @@ def _in_zone(at: datetime, zone: ZoneInfo) -> datetime:
 
 _FRACTION = re.compile(r"(-?[\d.,]+)\s*(?:/|out of)\s*([\d.,]+)\s*점?", re.IGNORECASE)
 _STARS = re.compile(r"([★⭐]+)([☆✩]*)")
+
+
+def _check_rating(rating: float | None, low: float | None, high: float | None) -> None:
+    """Raise InvalidInput for a rating that does not fit the scale the file tells."""
+    if rating is None or high is None:
+        return
+    low = 1.0 if low is None else low
+    if not low <= rating <= high:
+        raise InvalidInput(
+            f"The rating {rating:g} does not fit its scale, {low:g} to {high:g}.", field="rating"
+        )
 
 
 def stars(value: str) -> tuple[float | None, float | None, float | None]:

@@ -325,7 +325,8 @@ class Watchdog:
                     state=look.state,
                 )
             teller = _Teller(session, brand, now)
-            for look in looks:
+            # Those that call people first, so that the others find the event they belong to.
+            for look in sorted(looks, key=lambda look: not is_alerting(look.dimension)):
                 if look.events:
                     teller.tell(look, explained.get(look.dimension, ({}, [])))
             teller.settle()
@@ -404,10 +405,15 @@ class _Teller:
         log.info(event, extra={"alert": alert.id, "brand": self._brand.id, "channels": sent})
 
     def _attach(self, row: SpikeRow) -> None:
-        """Give a new spike its alert: that of the event going on, or a new one that is sent."""
-        if self._brand.competitor or not is_alerting(row.dimension):
+        """Give a new spike its alert: that of the event going on, or a new one that is sent.
+
+        A spike that calls nobody by itself joins the event going on, but opens none.
+        """
+        if self._brand.competitor:
             return
         alert = spikes.alert_for(self._session, self._brand.id, onset_at=row.onset_at, within=GROUP)
+        if not is_alerting(row.dimension) and (alert is None or alert.state == "resolved"):
+            return
         if alert is None:
             alert = AlertRow(
                 brand_id=self._brand.id,

@@ -6,6 +6,7 @@ the very processes of a real install with the sample web as their world.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -58,7 +59,7 @@ def run(
     try:
         _run(settings, folder, seed=seed, say=say, environ=environ)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         say("The demo is over; nothing of it is left.")
 
 
@@ -66,7 +67,7 @@ def stop(folder: Path) -> str:
     """End a running demo; says what was done."""
     pid = _running(folder)
     if not pid:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         return "No demo runs; nothing of one is left."
     os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + 30
@@ -253,7 +254,16 @@ def _running(folder: Path) -> int | None:
         os.kill(pid, 0)
     except (OSError, ValueError):
         return None
-    return pid
+    told = Path(f"/proc/{pid}/cmdline")
+    # The number may have gone to another process since a demo was killed.
+    return pid if not told.exists() or b"demo" in told.read_bytes() else None
+
+
+def _remove(folder: Path) -> None:
+    """Leave nothing behind, not even the home if the demo made it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        folder.parent.rmdir()  # only an empty one goes
 
 
 def _is_free(host: str, port: int) -> bool:

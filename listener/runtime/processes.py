@@ -99,6 +99,7 @@ class Supervisor:
                 # Its own session, so that Ctrl-C reaches us alone and we stop it in order.
                 child.process = subprocess.Popen(
                     child.arguments,
+                    stdout=subprocess.DEVNULL,  # ours is for what the user has to read
                     env=child.environ,
                     start_new_session=True,
                     preexec_fn=_die_with(os.getpid()),

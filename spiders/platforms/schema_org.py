@@ -13,6 +13,7 @@ from scrapy import Request
 from scrapy.http import Response, TextResponse
 
 from listener.errors import LayoutChanged
+from listener.net.page import redact
 from listener.types import (
     Gap,
     GapReason,
@@ -108,7 +109,7 @@ class ReviewsSpider(SourceSpider):
         if not self.check(response):
             return
         if not isinstance(response, TextResponse):
-            self.fail(LayoutChanged(f"{response.url} is not a web page."))
+            self.fail(LayoutChanged(f"{redact(response.url)} is not a web page."))
             return
         page = read_page(response.text, response.url)
         self.notices += page.notices

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from listener.errors import InvalidInput
-from listener.pipeline.rows import Columns, stars, when
+from listener.pipeline.rows import Columns, _check_rating, stars, when
 from listener.types import Kind, Precision
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -141,3 +141,10 @@ def test_a_column_named_source_alone_is_just_a_column() -> None:
     row = {"text": "hello", "source": "네이버", "id": "1"}
     source, item = Columns(list(row)).item(row, namespace="f", zone=SEOUL)
     assert (source, item.namespace, item.raw) == ("file", "f", {"source": "네이버"})
+
+
+def test_a_rating_off_its_scale_is_refused_in_words() -> None:
+    with pytest.raises(InvalidInput, match="9 does not fit its scale, 1 to 5"):
+        _check_rating(9.0, 1.0, 5.0)
+    _check_rating(9.0, 0.0, 10.0)
+    _check_rating(9.0, None, None)
