@@ -7,7 +7,7 @@ nine days ago that is over, one that goes on, an outage of six hours, hostile HT
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -316,6 +316,3 @@ def _fail(services: Services, watch_id: int, now: datetime) -> None:
             now=now,
         )
         work.commit()
-
-
-Clock = Callable[[], datetime]

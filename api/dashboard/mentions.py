@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.dashboard import marks, names
+from api.dashboard import marks
 from api.dashboard.filters import PARAMETERS, TOPICS, Chosen, day_of, read_filter, tokens
 from api.dashboard.view import PageView, View, href
 from api.routes.schemas import Id
@@ -239,8 +239,3 @@ def _counts(view: View, detail: Detail) -> dict[str, Any] | None:
             if any(getattr(one, column) is not None for one in detail.engagement)
         ],
     }
-
-
-def label_of(view: View, code: str | None) -> str:
-    """A sentiment in words."""
-    return view.name(names.LABELS, code or names.UNSCORED)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
@@ -39,9 +39,7 @@ def overview(view: PageView) -> Response:
         )
         has_mention = session.scalar(select(MentionRow.id).limit(1))
         if not every or (not has_watch and not has_mention):
-            return view.render(
-                "welcome.html", brands=every, has_watch=bool(has_watch), waiting=False
-            )
+            return view.render("welcome.html", brands=every, has_watch=bool(has_watch))
         brand = chosen(every, query.get("brand"))
         period = period_of(query, now=view.now, tz=view.say.tz)
         context = _numbers(session, view, brand, period, every)
@@ -52,7 +50,6 @@ def overview(view: PageView) -> Response:
         brand=brand,
         period=period,
         ranges=RANGES,
-        has_mention=bool(has_mention),
         **context,
     )
 
@@ -154,7 +151,6 @@ def _numbers(
         "sources": _sources(view, brand, period, now),
         "voice": _voice(view, period, every, volumes),
         "comparable": comparable,
-        "newest_seen": session.scalar(select(func.max(MentionRow.id))) or 0,
     }
 
 
