@@ -163,6 +163,7 @@ def test_a_wave_of_complaints_is_one_alert_with_its_causes(world: World) -> None
         assert abs(spike.onset_at - NOW) <= 5 * MINUTE
         assert 16 <= spike.observed <= 18
         assert 0 <= spike.expected < 2
+    assert {row.alert_id for row in found.values()} == {alert.id}  # the rise in volume as well
     assert (alert.state, alert.brand_id) == ("open", world.brand.id)
     cause = found["complaint"].explanation
     assert "파손" in " ".join(phrase["text"] for phrase in cause["phrases"])
