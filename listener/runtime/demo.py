@@ -86,7 +86,7 @@ def _run(
 ) -> None:
     sample = f"{HOST}:{_free_port()}"
     inbox_secret = new_webhook_secret()
-    x_token = secrets.token_urlsafe(16)
+    x_token = secrets.token_hex(16)  # never begins like an option
     inside = {
         "LISTENER_HOME": str(folder),
         "LISTENER_DATABASE_URL": "",
