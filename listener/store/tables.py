@@ -30,6 +30,10 @@ Json = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresq
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
 
+# SQLite keeps such a table in one tree, ordered by its key, instead of two.
+WITHOUT_ROWID = {"sqlite_with_rowid": False}
+
+
 def _key() -> Mapped[int]:
     return mapped_column(BigKey, Identity(), primary_key=True)
 
@@ -258,6 +262,7 @@ class EngagementRow(Base):
     """Counts of a mention as read at one moment; a row is written when a count changed."""
 
     __tablename__ = "engagement"
+    __table_args__ = (WITHOUT_ROWID,)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -273,6 +278,7 @@ class MentionWatchRow(Base):
     """Which watch (and run) brought a mention first."""
 
     __tablename__ = "mention_watch"
+    __table_args__ = (WITHOUT_ROWID,)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -292,7 +298,7 @@ class MatchRow(Base):
     """
 
     __tablename__ = "match"
-    __table_args__ = (Index("ix_match_brand_event", "brand_id", "event_at"),)
+    __table_args__ = (Index("ix_match_brand_event", "brand_id", "event_at"), WITHOUT_ROWID)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -326,6 +332,7 @@ class ReadingRow(Base):
     """
 
     __tablename__ = "reading"
+    __table_args__ = (WITHOUT_ROWID,)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -377,6 +384,7 @@ class DirtyRow(Base):
     """A bucket of a brand whose numbers are stale. ``version`` rises with each mark."""
 
     __tablename__ = "dirty"
+    __table_args__ = (WITHOUT_ROWID,)
 
     brand_id: Mapped[int] = mapped_column(
         ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -393,7 +401,7 @@ class BucketRow(Base):
     """
 
     __tablename__ = "bucket"
-    __table_args__ = (Index("ix_bucket_time", "brand_id", "step_s", "at"),)
+    __table_args__ = (Index("ix_bucket_time", "brand_id", "step_s", "at"), WITHOUT_ROWID)
 
     brand_id: Mapped[int] = mapped_column(
         ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False

@@ -231,6 +231,7 @@ def _tables() -> None:
             ["brand_id"], ["brand.id"], name="fk_bucket_brand_id_brand", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("brand_id", "dimension", "step_s", "at", name="pk_bucket"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_bucket_time", "bucket", ["brand_id", "step_s", "at"])
     op.create_table(
@@ -254,6 +255,7 @@ def _tables() -> None:
             ["brand_id"], ["brand.id"], name="fk_dirty_brand_id_brand", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("brand_id", "at", name="pk_dirty"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "login_link",
@@ -390,6 +392,7 @@ def _tables() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("mention_id", "at", name="pk_engagement"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "match",
@@ -405,6 +408,7 @@ def _tables() -> None:
             ["mention_id"], ["mention.id"], name="fk_match_mention_id_mention", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("mention_id", "brand_id", name="pk_match"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_match_brand_event", "match", ["brand_id", "event_at"])
     op.create_table(
@@ -422,6 +426,7 @@ def _tables() -> None:
             ["watch_id"], ["watch.id"], name="fk_mention_watch_watch_id_watch", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("mention_id", "watch_id", name="pk_mention_watch"),
+        sqlite_with_rowid=False,
     )
     op.create_index("ix_mention_watch_watch_id", "mention_watch", ["watch_id"])
     op.create_table(
@@ -474,6 +479,7 @@ def _tables() -> None:
             ["mention_id"], ["mention.id"], name="fk_reading_mention_id_mention", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("mention_id", "brand_id", "generation_id", name="pk_reading"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "revision",
