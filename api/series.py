@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from listener.detect.series import WatchCoverage, build_series, floor_to_step
+from listener.detect.series import build_series, floor_to_step
 from listener.errors import InvalidInput
+from listener.store import coverage as coverages
 from listener.store import stats
 from listener.types import Coverage
 
@@ -73,16 +74,7 @@ def _steps(
     counted = stats.counts(session, brand_id, dimensions, since, until, step=step)
     frame = build_series(
         {},
-        [
-            WatchCoverage(
-                watch_id=track.watch_id,
-                active_from=track.active_from,
-                active_to=track.active_to,
-                intervals=track.intervals,
-                late_after=track.late_after,
-            )
-            for track in stats.tracks(session, brand_id, since, now=now)
-        ],
+        coverages.of_brand(session, brand_id, since, now=now),
         start=since,
         end=until,
         now=now,

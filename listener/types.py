@@ -9,11 +9,11 @@ everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 
 class Kind(StrEnum):
@@ -441,6 +441,25 @@ class Bucket:
     at: datetime
     count: int | None
     coverage: Coverage = Coverage.COMPLETE
+
+
+Interval: TypeAlias = tuple[datetime, datetime]  # [from, to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchCoverage:
+    """What one watch is known to have collected: [from, to) ``intervals``, in any order.
+
+    A bucket that an active watch still lacks ``late_after`` its end is given up for that watch: its
+    part is a gap. ``active_to`` None = active still. A watch that is not active (an import, a
+    deleted watch; also one with ``active_to`` = ``active_from``) can cover but is never waited for.
+    """
+
+    watch_id: int
+    active_from: datetime
+    active_to: datetime | None = None
+    intervals: Sequence[Interval] = ()
+    late_after: timedelta = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

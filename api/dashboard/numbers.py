@@ -11,12 +11,12 @@ from itertools import pairwise
 from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from listener.detect.series import SeriesBucket, WatchCoverage, build_series
+from listener.detect.series import SeriesBucket, build_series
 from listener.store import stats
 from listener.store.base import to_us
 from listener.store.buckets import STEP, STEP_S
 from listener.store.tables import BucketRow, GapRow, MatchRow, MentionRow, WatchRow
-from listener.types import Coverage
+from listener.types import Coverage, WatchCoverage
 
 _GRAIN = timedelta(minutes=15)  # zones differ from UTC by quarters of an hour
 _GRAIN_US = int(_GRAIN.total_seconds()) * 1_000_000
@@ -127,22 +127,6 @@ def gaps_of(
     return [
         WatchGap(gap.watch_id, label or source, gap.from_at, gap.to_at, gap.why, gap.detail)
         for gap, source, label in session.execute(query)
-    ]
-
-
-def watch_coverage(
-    session: Session, brand_id: int, start: datetime, now: datetime
-) -> list[WatchCoverage]:
-    """What the watches that serve a brand are known to have collected since ``start``."""
-    return [
-        WatchCoverage(
-            watch_id=track.watch_id,
-            active_from=track.active_from,
-            active_to=track.active_to,
-            intervals=track.intervals,
-            late_after=track.late_after,
-        )
-        for track in stats.tracks(session, brand_id, start, now=now)
     ]
 
 

@@ -15,7 +15,7 @@ from api.dashboard import charts, names, numbers
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from listener.alert.message import topic_name
-from listener.store import brands, feed, spikes, stats
+from listener.store import brands, coverage, feed, spikes, stats
 from listener.store.feed import MentionFilter
 from listener.store.tables import MentionRow, SpikeRow, WatchRow
 from listener.types import Brand, Coverage
@@ -118,7 +118,7 @@ def _numbers(
     average_before, _ = numbers.ratings(session, brand.id, *period.before, period.edges)
     first = numbers.first_bucket(session, brand.id)
     comparable = first is not None and first <= period.before[0] + period.step
-    watches = numbers.watch_coverage(session, brand.id, period.since, view.now)
+    watches = coverage.of_brand(session, brand.id, period.since, now=view.now)
     covered = numbers.bar_coverage(watches, period.edges, view.now)
     found = spikes.page(session, brand_id=brand.id, limit=100)
     seen = [
@@ -314,8 +314,8 @@ def _lead_by_time(rows: Sequence[SpikeRow]) -> list[SpikeRow]:
     return list(kept.values())
 
 
-def _unknown(coverage: Coverage | None, count: int) -> bool:
-    return coverage is Coverage.UNKNOWN and not count
+def _unknown(known: Coverage | None, count: int) -> bool:
+    return known is Coverage.UNKNOWN and not count
 
 
 @dataclass(frozen=True, slots=True)

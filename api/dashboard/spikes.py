@@ -21,7 +21,7 @@ from listener.alert.message import series_name, topic_name
 from listener.detect.policy import Policy
 from listener.detect.series import STEP, build_series, floor_to_step
 from listener.detect.spike import Detector
-from listener.store import brands, feed, history, spikes, stats
+from listener.store import brands, coverage, feed, history, spikes, stats
 from listener.store.items import Item
 from listener.store.tables import (
     AlertRow,
@@ -493,7 +493,7 @@ def _judged(
     first = numbers.first_bucket(session, row.brand_id) or start
     since = floor_to_step(max(first, start - _HISTORY))
     counted = stats.counts(session, row.brand_id, (row.dimension,), since, end, step=STEP)
-    watches = numbers.watch_coverage(session, row.brand_id, since, view.now)
+    watches = coverage.of_brand(session, row.brand_id, since, now=view.now)
     series = build_series(counted[row.dimension], watches, start=since, end=end, now=view.now)
     detector = Detector(Policy(), view.say.tz)
     found = []

@@ -6,28 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from listener.types import Bucket, Coverage
+from listener.types import Bucket, Coverage, Interval, WatchCoverage
 
 STEP = timedelta(minutes=5)
-LATE_AFTER = timedelta(hours=1)
-
-Interval = tuple[datetime, datetime]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchCoverage:
-    """What one watch is known to have collected: [from, to) ``intervals``, in any order.
-
-    A bucket that an active watch still lacks ``late_after`` its end is given up for that watch: its
-    part is a gap. ``active_to`` None = active still. A watch that is not active (an import, a
-    deleted watch; also one with ``active_to`` = ``active_from``) can cover but is never waited for.
-    """
-
-    watch_id: int
-    active_from: datetime
-    active_to: datetime | None = None
-    intervals: Sequence[Interval] = ()
-    late_after: timedelta = LATE_AFTER
 
 
 @dataclass(frozen=True, slots=True)

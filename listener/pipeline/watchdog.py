@@ -23,7 +23,6 @@ from listener.detect.policy import Policy
 from listener.detect.series import (
     STEP,
     SeriesBucket,
-    WatchCoverage,
     build_series,
     floor_to_step,
     split_final,
@@ -43,7 +42,6 @@ log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
 GROUP = timedelta(hours=6)  # a spike this soon after an alert's end belongs to the same event
-DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
 ESCALATE = timedelta(hours=1)  # people read the first message, not the tenth
 REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
 # A new watch that shows the past raises a series where its past begins: no spike may begin there.
@@ -51,7 +49,6 @@ NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for t
 LATER = timedelta(hours=1)  # watches made in one go share their beginning
 BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
 TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
-_FILE = "source:file"
 # These call people; a volume spike alone is shown, but may well be good news.
 _ALERTING = ("negative", "complaint", "low_rating")
 
@@ -166,7 +163,7 @@ class Watchdog:
             if first is None:
                 return None
             start = first
-        watches = watch_coverage(session, brand.id, start, now)
+        watches = coverage.of_brand(session, brand.id, start, now=now)
         if not watches:
             return None
         dirty = _first_dirty(session, brand.id)
@@ -175,7 +172,7 @@ class Watchdog:
             # A topic that is complained about for the first time: its past is zeros, or was counted
             # anew just now.
             start = _first_bucket(session, brand.id, earliest) or start
-            watches = watch_coverage(session, brand.id, start, now)
+            watches = coverage.of_brand(session, brand.id, start, now=now)
             dirty = _first_dirty(session, brand.id)
             counts = _counts(session, brand.id, start, now)
         frame = build_series({}, watches, start=start, end=now, now=now)
@@ -449,50 +446,6 @@ def severity(row: SpikeRow) -> str:
     return "medium" if excess >= 5 else "low"
 
 
-def watch_coverage(
-    session: Session, brand_id: int, start: datetime, now: datetime
-) -> list[WatchCoverage]:
-    """What the watches of a brand (and those of no brand) are known to have collected.
-
-    A watch that never succeeded is left out: it has nothing to miss. One that was paused, deleted
-    or silent for more than a day is waited for up to then only. Files count as collected from the
-    first to the last mention that they brought, and are never waited for.
-    """
-    rows = session.execute(
-        select(
-            WatchRow.id,
-            WatchRow.created_at,
-            WatchRow.deleted_at,
-            WatchRow.enabled,
-            WatchRow.every_s,
-            WatchRow.covered_to,
-        ).where(
-            (WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None),
-            WatchRow.covered_to.is_not(None),
-        )
-    ).all()
-    known = coverage.intervals(session, [row.id for row in rows], start, now)
-    found = []
-    for row in rows:
-        covered_to = row.covered_to
-        if covered_to is None:
-            continue
-        every = timedelta(seconds=row.every_s)
-        ended = row.deleted_at
-        if not row.enabled or now - covered_to > max(DROP_OUT, 3 * every):
-            ended = min(ended or covered_to, covered_to)
-        found.append(
-            WatchCoverage(
-                watch_id=row.id,
-                active_from=row.created_at,
-                active_to=max(ended, row.created_at) if ended else None,
-                intervals=known.get(row.id, []),
-                late_after=max(2 * every, timedelta(minutes=15)),
-            )
-        )
-    return [*found, *_file_coverage(session, brand_id)]
-
-
 def _back_fills(session: Session, brand_id: int, now: datetime) -> list[datetime]:
     """Where the past begins that new watches brought to a brand that had others before."""
     created = session.execute(
@@ -519,24 +472,6 @@ def _begins_at(onset_at: datetime | None, back_fills: Sequence[datetime]) -> boo
     """Whether a surge begins where the past of a later watch does."""
     before, after = BACK_FILL
     return onset_at is not None and any(at + before <= onset_at <= at + after for at in back_fills)
-
-
-def _file_coverage(session: Session, brand_id: int) -> list[WatchCoverage]:
-    rows = session.execute(
-        select(func.min(BucketRow.at), func.max(BucketRow.at))
-        .where(
-            BucketRow.brand_id == brand_id,
-            BucketRow.dimension == _FILE,
-            BucketRow.step_s == int(STEP.total_seconds()),
-        )
-        .having(func.count() > 0)
-    )
-    return [
-        WatchCoverage(
-            watch_id=0, active_from=first, active_to=first, intervals=[(first, last + STEP)]
-        )
-        for first, last in rows
-    ]
 
 
 def life_of(row: SpikeRow | None) -> SpikeLife | None:

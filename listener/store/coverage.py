@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from listener.store.tables import CoverageRow, GapRow
+from listener.store.buckets import STEP, STEP_S
+from listener.store.tables import BucketRow, CoverageRow, GapRow, WatchRow
+from listener.types import Interval, WatchCoverage
 
-Interval = tuple[datetime, datetime]  # [from, to)
+DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
+_LEAST_PATIENCE = timedelta(minutes=15)
+_FILE = "source:file"
 
 
 def add(
@@ -59,6 +63,66 @@ def intervals(
     for watch_id, start, end in session.execute(query):
         covered[watch_id].append((max(start, since), min(end, until)))
     return {watch_id: merged(pieces) for watch_id, pieces in covered.items()}
+
+
+def of_brand(
+    session: Session, brand_id: int, since: datetime, *, now: datetime
+) -> list[WatchCoverage]:
+    """What the watches of a brand (and those of no brand) are known to have collected since then.
+
+    A watch that never succeeded is left out: it has nothing to miss. One that was paused, deleted
+    or silent for more than a day is waited for up to then only. Files count as collected from the
+    first to the last mention that they brought, and are never waited for.
+    """
+    rows = session.execute(
+        select(
+            WatchRow.id,
+            WatchRow.created_at,
+            WatchRow.deleted_at,
+            WatchRow.enabled,
+            WatchRow.every_s,
+            WatchRow.covered_to,
+        ).where(
+            or_(WatchRow.brand_id == brand_id, WatchRow.brand_id.is_(None)),
+            WatchRow.covered_to.is_not(None),
+        )
+    ).all()
+    known = intervals(session, [row.id for row in rows], since, now)
+    found = []
+    for row in rows:
+        covered_to = row.covered_to or row.created_at
+        every = timedelta(seconds=row.every_s)
+        ended = row.deleted_at
+        if not row.enabled or now - covered_to > max(DROP_OUT, 3 * every):
+            ended = min(ended or covered_to, covered_to)
+        found.append(
+            WatchCoverage(
+                watch_id=row.id,
+                active_from=row.created_at,
+                active_to=max(ended, row.created_at) if ended else None,
+                intervals=known.get(row.id, []),
+                late_after=max(2 * every, _LEAST_PATIENCE),
+            )
+        )
+    return [*found, *_of_files(session, brand_id)]
+
+
+def _of_files(session: Session, brand_id: int) -> list[WatchCoverage]:
+    rows = session.execute(
+        select(func.min(BucketRow.at), func.max(BucketRow.at))
+        .where(
+            BucketRow.brand_id == brand_id,
+            BucketRow.dimension == _FILE,
+            BucketRow.step_s == STEP_S,
+        )
+        .having(func.count() > 0)
+    )
+    return [
+        WatchCoverage(
+            watch_id=0, active_from=first, active_to=first, intervals=[(first, last + STEP)]
+        )
+        for first, last in rows
+    ]
 
 
 def without(whole: Interval, holes: Iterable[Interval]) -> list[Interval]:

@@ -6,32 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from listener.store import coverage
 from listener.store.base import from_us
-from listener.store.coverage import Interval
-from listener.store.tables import BrandRow, BucketRow, WatchRow
+from listener.store.tables import BrandRow, BucketRow
 from listener.types import Label
 
-DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
 _MICROSECOND = timedelta(microseconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Track:
-    """What one watch is known to have collected in a time: [from, to) ``intervals``, merged.
-
-    ``active_to`` None = active still. A bucket that the watch lacks ``late_after`` its end will
-    hardly come any more.
-    """
-
-    watch_id: int
-    active_from: datetime
-    active_to: datetime | None
-    intervals: Sequence[Interval]
-    late_after: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,38 +76,6 @@ def dimensions(
         .order_by(BucketRow.dimension)
     )
     return {dimension: int(count) for dimension, count in rows}
-
-
-def tracks(session: Session, brand_id: int, since: datetime, *, now: datetime) -> list[Track]:
-    """What the watches of a brand (and those of no brand) have collected since then.
-
-    A watch that never succeeded is left out: it has nothing to miss. One that was paused, deleted
-    or silent for more than a day is waited for up to then only.
-    """
-    rows = session.scalars(
-        select(WatchRow).where(
-            or_(WatchRow.brand_id == brand_id, WatchRow.brand_id.is_(None)),
-            WatchRow.covered_to.is_not(None),
-        )
-    ).all()
-    known = coverage.intervals(session, [row.id for row in rows], since, now)
-    found = []
-    for row in rows:
-        covered_to = row.covered_to or row.created_at
-        every = timedelta(seconds=row.every_s)
-        ended = row.deleted_at
-        if not row.enabled or now - covered_to > max(DROP_OUT, 3 * every):
-            ended = min(ended or covered_to, covered_to)
-        found.append(
-            Track(
-                watch_id=row.id,
-                active_from=row.created_at,
-                active_to=max(ended, row.created_at) if ended else None,
-                intervals=known.get(row.id, []),
-                late_after=max(2 * every, timedelta(minutes=15)),
-            )
-        )
-    return found
 
 
 def totals(session: Session, since: datetime, until: datetime) -> list[Total]:

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from listener.detect.lifecycle import Judged, Ongoing, Opened, Resolved, SpikeLife, advance
 from listener.detect.policy import Policy
-from listener.detect.series import WatchCoverage, build_series, split_final
+from listener.detect.series import build_series, split_final
 from listener.detect.spike import Detector
-from listener.types import Bucket, Coverage, Verdict
+from listener.types import Bucket, Coverage, Verdict, WatchCoverage
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)

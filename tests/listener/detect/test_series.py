@@ -10,12 +10,11 @@ import pytest
 
 from listener.detect.series import (
     SeriesBucket,
-    WatchCoverage,
     build_series,
     floor_to_step,
     split_final,
 )
-from listener.types import Bucket, Coverage
+from listener.types import Bucket, Coverage, WatchCoverage
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 STEP = timedelta(minutes=5)
