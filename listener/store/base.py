@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,6 +71,24 @@ def from_us(value: int) -> datetime:
     return EPOCH + timedelta(microseconds=value)
 
 
+def _use_wal(cursor: sqlite3.Cursor) -> None:
+    """Turn the write-ahead log on, which lasts for good.
+
+    Only the first connection ever to a file has anything to do. Where two processes are first at
+    once, SQLite tells one of them "locked" without waiting, so the waiting is done here.
+    """
+    for _ in range(300):
+        try:
+            if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error):
+                raise
+            time.sleep(0.1)
+    raise sqlite3.OperationalError("database is locked")
+
+
 def _dumps(value: Any) -> str:
     return orjson.dumps(value).decode()
 
@@ -104,8 +123,8 @@ def make_engine(url: str, *, read_only: bool = False) -> Engine:
     def _connect(connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
         cursor = connection.cursor()
+        _use_wal(cursor)
         pragmas: Sequence[str] = (
-            "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
             "busy_timeout=30000",
