@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
 GROUP = timedelta(hours=6)  # a spike this soon after an alert's end belongs to the same event
 ESCALATE = timedelta(hours=1)  # people read the first message, not the tenth
+FRESH = timedelta(minutes=10)  # a catch-up brings the rest of a wave right after its alert
 REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
 # A new watch that shows the past raises a series where its past begins: no spike may begin there.
 NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for the usual
@@ -386,8 +387,11 @@ class _Teller:
         self._session.flush()
 
     def _may_escalate(self, alert_id: int) -> bool:
+        opened = outbox.last_at(self._session, alert_id, "alert.opened")
         last = outbox.last_at(self._session, alert_id, "alert.escalated")
-        return last is None or self._now - last >= ESCALATE
+        return (opened is None or self._now - opened >= FRESH) and (
+            last is None or self._now - last >= ESCALATE
+        )
 
     def _queue(self, event: str, alert: AlertRow, rows: Sequence[SpikeRow]) -> None:
         sent = outbox.put_for_all(
