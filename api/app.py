@@ -75,7 +75,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         secrets=wired.secrets,
         clock=wired.clock,
         wiring=wired,
-        lane=Lane(),
+        lane=Lane(1 if wired.database.is_sqlite else 4),
     )
     ring = auth.KeyRing(services.database)
 

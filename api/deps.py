@@ -1,4 +1,4 @@
-"""What every route needs: the services of the install, one reader thread, paging, JSON."""
+"""What every route needs: the services of the install, threads for the feed, paging, JSON."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Lane:
-    """One thread for the query that pollers send all day.
+    """Threads of its own for the query that pollers send all day.
 
-    The query takes a fraction of a millisecond, so that many threads under one interpreter lock
-    cost more than they bring; and a slow query in this thread holds up other pages, but never the
-    event loop.
+    One for SQLite: the query takes a millisecond of this process, so that many threads under one
+    interpreter lock cost more than they bring. A few for PostgreSQL, which works on several at
+    once. A slow query holds up other pages, but never the event loop and all else.
     """
 
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feed-reader")
+    def __init__(self, threads: int) -> None:
+        self._thread = ThreadPoolExecutor(threads, thread_name_prefix="feed-reader")
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Call it in the reader thread and wait for the result."""
+        """Call it in one of the threads and wait for the result."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._thread, lambda: call(*args, **kwargs))
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Let the threads go."""
         self._thread.shutdown()
 
 

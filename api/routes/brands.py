@@ -102,7 +102,7 @@ def get_brand(services: ServicesDep, brand_id: Id) -> Response:
     "/{brand_id}", response_model=BrandOut, operation_id="update_brand", dependencies=[Writes]
 )
 def update_brand(services: ServicesDep, now: Now, brand_id: Id, body: BrandPatch) -> Response:
-    """Change a brand. What is stored already keeps its matches until it is matched anew."""
+    """Change a brand. What is stored already is matched anew soon after."""
     fields = {k: v for k, v in body.model_dump(exclude_unset=True).items() if v is not None}
     archived = fields.pop("archived", None)
     with services.database.write() as work:

@@ -134,7 +134,7 @@ async def list_mentions(request: Request) -> Response:
     """
     query = parsed_query(request, MentionQuery)
     services = get_services(request)
-    # One reader thread: see Lane. Measured by benchmarks/feed_page.py.
+    # Not in the common threads: see Lane. Measured by benchmarks/feed_page.py.
     body = await services.lane.run(_page, services, query)
     return Response(body, media_type="application/json")
 

@@ -316,6 +316,13 @@ def test_keys_never_reach_the_access_log() -> None:
     assert "brand=1&key=***&limit=2" in record.getMessage()
 
 
+def test_the_access_log_is_filtered_while_the_app_runs(app: FastAPI) -> None:
+    log = logging.getLogger("uvicorn.access")
+    with TestClient(app):
+        assert any(isinstance(one, HideKeys) for one in log.filters)
+    assert not any(isinstance(one, HideKeys) for one in log.filters)
+
+
 def test_headers_protect_browsers(anyone: TestClient) -> None:
     for path in ("/healthz", "/metrics", "/nowhere"):
         headers = anyone.get(path).headers
