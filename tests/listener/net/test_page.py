@@ -134,3 +134,9 @@ def test_what_a_request_must_not_show() -> None:
     assert {"t0ken", "Bearer t0ken", "nav3r", "k3yk3y", "p4ram"} <= request.secrets
     assert "*/*" not in request.secrets
     assert not any(secret in repr(request) for secret in request.secrets)
+
+
+@pytest.mark.parametrize("label", ["undefined", "UNDEFINED", "idna", "punycode", "base64", "rot13"])
+def test_codecs_that_are_no_charsets_are_not_taken(label: str) -> None:
+    assert codec(label) is None
+    assert decode(b"\x00\xff", f"text/plain; charset={label}")[0]
