@@ -33,6 +33,7 @@ from api.routes import (
 )
 from listener import __version__
 from listener.settings import load
+from listener.store.feed import FeedReader
 
 DESCRIPTION = """
 What people say about your brands in public: mentions as they are found, edited and deleted, the
@@ -76,6 +77,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         clock=wired.clock,
         wiring=wired,
         lane=Lane(1 if wired.database.is_sqlite else 4),
+        reader=FeedReader(wired.database),
     )
     ring = auth.KeyRing(services.database)
 
@@ -88,6 +90,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
         access_log.removeFilter(hide)
         ring.close()
         services.lane.close()
+        services.reader.close()
         if wiring is None:
             wired.close()
 

@@ -20,6 +20,7 @@ from starlette.responses import Response
 from listener.errors import InvalidInput
 from listener.security import Secrets
 from listener.settings import Settings
+from listener.store.feed import FeedReader
 from listener.store.work import Database
 from listener.types import MatchMode
 
@@ -112,6 +113,7 @@ class Services:
     clock: Callable[[], datetime]
     wiring: Wiring
     lane: Lane
+    reader: FeedReader
 
 
 def get_services(request: Request) -> Services:

@@ -24,7 +24,7 @@ from api.routes import schemas
 from api.routes.schemas import LARGEST_ID, Id
 from listener.errors import InvalidInput
 from listener.store import feed
-from listener.store.feed import UNSCORED, Mark, MentionFilter
+from listener.store.feed import UNSCORED, ChangePage, Mark, MentionFilter
 from listener.store.tables import BrandRow
 from listener.types import Kind, Label
 
@@ -140,26 +140,30 @@ async def list_mentions(request: Request) -> Response:
 
 
 def _page(services: Services, query: MentionQuery) -> bytes:
-    names = not services.settings.hash_authors
-    with services.database.read() as session:
-        wanted = to_filter(session, query, names=names, matched=query.matched)
-        fingerprint = wanted.fingerprint()
-        mark = None
-        if query.cursor == LATEST:
-            mark = feed.latest_mark(session)
-            if not wanted.matched:
-                raise InvalidInput(
-                    "What belongs to no brand tells no changes.", field="cursor", hint=_BAD_CURSOR
-                )
-        elif query.cursor is not None:
-            mark = _seen(query.cursor, fingerprint)
-        if wanted.matched:
-            page = feed.changes_after(session, wanted, mark, limit=query.limit, names=names)
-        else:
-            after = mark.seq if mark else 0
-            page = feed.unmatched(session, wanted, after_id=after, limit=query.limit, names=names)
+    page, fingerprint = services.reader.run(lambda session: _read(session, services, query))
     items = ",".join([told.json for told in page.told])  # written by the database already
     return f'{{"items":[{items}],"next_cursor":"{_cursor(page.mark, fingerprint)}"}}'.encode()
+
+
+def _read(session: Session, services: Services, query: MentionQuery) -> tuple[ChangePage, str]:
+    names = not services.settings.hash_authors
+    wanted = to_filter(session, query, names=names, matched=query.matched)
+    fingerprint = wanted.fingerprint()
+    mark = None
+    if query.cursor == LATEST:
+        mark = feed.latest_mark(session)
+        if not wanted.matched:
+            raise InvalidInput(
+                "What belongs to no brand tells no changes.", field="cursor", hint=_BAD_CURSOR
+            )
+    elif query.cursor is not None:
+        mark = _seen(query.cursor, fingerprint)
+    if wanted.matched:
+        page = feed.changes_after(session, wanted, mark, limit=query.limit, names=names)
+    else:
+        after = mark.seq if mark else 0
+        page = feed.unmatched(session, wanted, after_id=after, limit=query.limit, names=names)
+    return page, fingerprint
 
 
 def _cursor(mark: Mark, fingerprint: str) -> str:

@@ -281,3 +281,18 @@ def test_texts_come_out_as_they_went_in(client: TestClient, database: Database, 
     items = response.json()["items"]
     assert tuple(item["text"] for item in items) == texts
     assert tuple(item["title"] for item in items) == texts
+
+
+def test_a_restart_of_postgresql_is_not_noticed(
+    client: TestClient, database: Database, brand: int
+) -> None:
+    some(database, brand, 1)
+    for _ in range(7):  # by then the statement is prepared
+        assert client.get(URL).status_code == 200
+    if not database.is_sqlite:
+        with database.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+    assert len(client.get(URL).json()["items"]) == 1
