@@ -1,0 +1,230 @@
+"""What the feed asks the database: which mentions a filter selects, and how they are read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+)
+from sqlalchemy.orm import Session
+
+from listener.store import changes, search
+from listener.store.items import Shape, item_sql
+from listener.store.tables import (
+    AuthorRow,
+    ChangeRow,
+    CounterRow,
+    GenerationRow,
+    MatchRow,
+    MentionRow,
+    MentionWatchRow,
+    ReadingRow,
+)
+
+UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MentionFilter:
+    """Which mentions. Empty fields select everything; several values of one field mean any of them.
+
+    With a brand, ``labels``, ``complaint`` and ``topics`` are those toward the brand, else of the
+    mention as a whole. ``matched`` False = those that belong to no brand, which are kept for a
+    while only. ``named`` says that ``author`` may also be a handle or name, where these may be
+    seen.
+    """
+
+    brand_id: int | None = None
+    sources: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()  # of Label, or UNSCORED
+    complaint: bool | None = None
+    topics: tuple[str, ...] = ()
+    rating_gte: float | None = None
+    rating_lte: float | None = None
+    author: str | None = None
+    named: bool = False
+    since: datetime | None = None  # event time, inclusive
+    until: datetime | None = None  # event time, exclusive
+    q: str | None = None
+    watch_id: int | None = None
+    matched: bool = True
+
+    def fingerprint(self) -> str:
+        """Equal for equal filters: a mark is of use for the filter it was made with only."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+
+
+# On the tables, not the mapped classes: those cost as much as the database takes for a page.
+Query = Select[*tuple[Any, ...]]
+BETWEEN = "\x1e"  # no JSON holds this character but escaped
+
+MENTION = MentionRow.__table__.c
+CHANGE = ChangeRow.__table__.c
+_AUTHOR = AuthorRow.__table__.c
+MATCH = MatchRow.__table__.c
+_READING = ReadingRow.__table__.c
+
+
+def _counter(name: str) -> ScalarSelect[int]:
+    return select(CounterRow.value).where(CounterRow.name == name).scalar_subquery()
+
+
+_ACTIVE = select(GenerationRow.id, GenerationRow.models).where(GenerationRow.active.is_(True))
+_BOUNDS = select(
+    _counter(changes.COUNTER),
+    _counter(changes._FLOOR),
+    _ACTIVE.with_only_columns(GenerationRow.id).scalar_subquery(),
+    _ACTIVE.with_only_columns(GenerationRow.models).scalar_subquery(),
+)
+
+
+def bounds(session: Session, names: bool) -> tuple[int, int, Shape]:
+    """The last seq given, the one up to which deletions are forgotten, the readings in force."""
+    head, floor, generation, models = session.connection().execute(_BOUNDS).one()
+    return head or 0, floor or 0, _shape_of(session, names, generation, models)
+
+
+def shape(session: Session, names: bool) -> Shape:
+    generation, models = session.connection().execute(_ACTIVE).first() or (0, {})
+    return _shape_of(session, names, generation, models)
+
+
+def _shape_of(
+    session: Session,
+    names: bool,
+    generation: int | None,
+    models: Mapping[str, Sequence[str]] | None,
+) -> Shape:
+    told = tuple((language, name, version) for language, (name, version) in (models or {}).items())
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    return Shape(is_sqlite, names, generation or 0, told)
+
+
+@lru_cache(maxsize=256)
+def page(wanted: MentionFilter, shape: Shape) -> Query:
+    return build_page(wanted, shape, None)
+
+
+def build_page(wanted: MentionFilter, shape: Shape, session: Session | None) -> Query:
+    query = (
+        items_of(wanted, shape, session)
+        .where(CHANGE.seq > bindparam("after"), CHANGE.seq <= bindparam("head"))
+        .order_by(CHANGE.seq)
+        .limit(bindparam("limit"))
+    )
+    if not shape.is_sqlite:
+        return query
+    # One row for the page: SQLite's driver gives the interpreter lock back and takes it again for
+    # each, and with the event loop beside it every take may wait for milliseconds.
+    seq, json = query.subquery().c
+    return select(func.group_concat(seq, ","), func.group_concat(json, BETWEEN))
+
+
+def items_of(
+    wanted: MentionFilter, shape: Shape, session: Session | None, *more: ColumnElement[Any]
+) -> Query:
+    """(seq, JSON, more) of a filter's mentions; ``session`` is needed for a search only."""
+    query = select_items(shape, *more, outer=not wanted.matched)
+    return query.where(*_conditions(wanted, shape, session))
+
+
+def select_items(shape: Shape, *more: ColumnElement[Any], outer: bool) -> Query:
+    """(seq, JSON, more) of mentions; ``outer`` also finds those that the feed never told of."""
+    mention, change = MentionRow.__table__, ChangeRow.__table__
+    source = (
+        mention.join(change, CHANGE.mention_id == MENTION.id, isouter=outer)
+        .outerjoin(AuthorRow.__table__, _AUTHOR.id == MENTION.author_id)
+        .outerjoin(
+            ReadingRow.__table__,
+            and_(
+                _READING.mention_id == MENTION.id,
+                _READING.brand_id == 0,
+                _READING.generation_id == shape.generation,
+            ),
+        )
+    )
+    json = literal_column(item_sql(shape), Text).label("json")
+    return select(CHANGE.seq, json, *more).select_from(source)
+
+
+def _conditions(
+    wanted: MentionFilter, shape: Shape, session: Session | None
+) -> Iterator[ColumnElement[bool]]:
+    matches = exists().where(MATCH.mention_id == MENTION.id)
+    if wanted.brand_id is not None:
+        matches = matches.where(MATCH.brand_id == wanted.brand_id)
+    yield matches if wanted.matched else ~matches
+    for column, values in (
+        (MENTION.source, wanted.sources),
+        (MENTION.kind, wanted.kinds),
+        (MENTION.language, wanted.languages),
+    ):
+        if values:
+            yield column.in_(values)
+    if wanted.labels or wanted.complaint is not None or wanted.topics:
+        yield _read_as(wanted, shape)
+    if wanted.rating_gte is not None:
+        yield MENTION.rating >= wanted.rating_gte
+    if wanted.rating_lte is not None:
+        yield MENTION.rating <= wanted.rating_lte
+    if wanted.author is not None:
+        called = _AUTHOR.pseudonym == wanted.author
+        if wanted.named:
+            called |= or_(_AUTHOR.handle == wanted.author, _AUTHOR.name == wanted.author)
+        yield called
+    if wanted.since is not None:
+        yield MENTION.event_at >= wanted.since
+    if wanted.until is not None:
+        yield MENTION.event_at < wanted.until
+    if wanted.q is not None and session is not None:
+        yield search.condition(session, wanted.q)
+    if wanted.watch_id is not None:
+        brought = MentionWatchRow.__table__.c
+        yield (
+            exists()
+            .where(brought.mention_id == MENTION.id)
+            .where(brought.watch_id == wanted.watch_id)
+        )
+
+
+def _read_as(wanted: MentionFilter, shape: Shape) -> ColumnElement[bool]:
+    reading = ReadingRow.__table__.alias("wanted_reading").c
+    read = exists().where(
+        reading.mention_id == MENTION.id,
+        reading.brand_id == (wanted.brand_id or 0),
+        reading.generation_id == shape.generation,
+    )
+    if wanted.labels:
+        labels = [label for label in wanted.labels if label != UNSCORED]
+        is_one = reading.label.in_(labels)
+        read = read.where(
+            or_(is_one, reading.label.is_(None)) if UNSCORED in wanted.labels else is_one
+        )
+    if wanted.complaint is not None:
+        read = read.where(reading.complaint.is_(wanted.complaint))
+    if wanted.topics:
+        # A JSON list of words as text: the word with its quotes is in it or not, on both databases.
+        topics = cast(reading.topics, Text)
+        quoted = (orjson.dumps(topic).decode() for topic in wanted.topics)
+        read = read.where(or_(*(topics.contains(word, autoescape=True) for word in quoted)))
+    return read
