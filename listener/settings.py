@@ -57,7 +57,15 @@ class Settings(BaseSettings):
     max_response_bytes: int = Field(
         20_000_000, gt=0, description="Largest response body that is read."
     )
-    max_pages: int = Field(200, gt=0, description="Most pages that one run of a watch walks back.")
+    max_pages: int = Field(
+        20,
+        gt=0,
+        description="Most pages that one run of a watch walks back; the rest is back-filled.",
+    )
+    crawl_pages: int = Field(200, gt=0, description="Most pages that one crawl visits.")
+    history_days: int = Field(
+        365, gt=0, description="Days that a new watch looks back, as far as the source allows."
+    )
     collect_workers: int = Field(4, gt=0, description="Watches collected at the same time.")
     unmatched_days: int = Field(
         14, gt=0, description="Days that mentions matching no brand are kept."

@@ -122,7 +122,7 @@ class Param:
     title: str
     title_ko: str
     required: bool = False
-    kind: str = "string"  # string | url | integer | number | boolean
+    kind: str = "string"  # string | text (several lines) | url | integer | number | boolean
     default: str | None = None
     choices: tuple[str, ...] = ()
     example: str | None = None
@@ -137,6 +137,46 @@ class Credential:
     title: str
     required: bool = True
     help: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What a source grants: ``amount`` of ``unit`` in each ``per``, which begins anew at midnight
+    in ``zone``.
+
+    Units are counted per request (``Request.charge``): "calls" always, others as the source names
+    them.
+    """
+
+    unit: str
+    amount: int
+    per: str = "day"  # day | month
+    zone: str = "UTC"
+    title: str = ""
+    title_ko: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Price:
+    """What one unit costs, in millionths of a US dollar."""
+
+    unit: str
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preset:
+    """A ready-made way to use a source: parameters filled in but for ``{word}``, which the form
+    asks for.
+    """
+
+    name: str
+    title: str
+    title_ko: str
+    params: Mapping[str, str]
+    word: str = ""  # what {word} means, empty = nothing to ask
+    word_ko: str = ""
+    example: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +201,11 @@ class SourceSpec:
     limits: str = ""
     terms: str = ""  # a note on the terms of use
     needs_brand: bool = False  # the query is built from the brand's terms
+    quotas: tuple[Quota, ...] = ()
+    prices: tuple[Price, ...] = ()
+    signup: str = ""  # where credentials are to be had
+    presets: tuple[Preset, ...] = ()
+    first: bool = False  # needs nothing and brings something at once: offered to newcomers first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,6 +343,47 @@ class Gap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RatingSnapshot:
+    """An average over many ratings, as a source tells it at one moment: not a mention.
+
+    ``subject`` is what was rated, unique within (source, namespace): a product page, an app in a
+    country.
+    """
+
+    subject: str
+    average: float
+    count: int | None
+    rating_min: float
+    rating_max: float
+    namespace: str = ""
+    title: str | None = None
+    url: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rest:
+    """The lower part of a walk that was too long for one run: it is back-filled beside live runs.
+
+    ``state`` is one from which a collector goes on with exactly that part, ``gap`` what is missing
+    until then (None = history from before the watch).
+    """
+
+    state: State
+    gap: Gap | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A stored item to ask about again: is it still there, was it edited, what are its counts?"""
+
+    external_id: str
+    namespace: str = ""
+    url: str | None = None
+    thread_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Items, and where to resume once exactly these items are stored.
 
@@ -316,6 +402,8 @@ class Batch:
     next_at: datetime | None = (
         None  # the source asked not to be called earlier (Cache-Control, ttl, backoff)
     )
+    ratings: tuple[RatingSnapshot, ...] = ()
+    rest: tuple[Rest, ...] = ()
 
 
 class Collector(Protocol):

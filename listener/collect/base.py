@@ -8,33 +8,60 @@ where the last run began.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from listener.collect import cursor as cursors
 from listener.collect.cursor import Mark, Track
-from listener.errors import LayoutChanged, SourceError
+from listener.errors import (
+    AuthRejected,
+    BudgetExhausted,
+    LayoutChanged,
+    RateLimited,
+    SourceError,
+)
 from listener.net.client import Net
 from listener.net.page import Page, Request
 from listener.net.retry import fresh_until
-from listener.types import Batch, Gap, GapReason, RawItem, SourceSpec, State, Watch
+from listener.types import (
+    Batch,
+    Gap,
+    GapReason,
+    RatingSnapshot,
+    RawItem,
+    Rest,
+    SourceSpec,
+    State,
+    Watch,
+)
 
-__all__ = ["Mark", "Page", "Parsed", "Poller", "Position", "Request", "param"]
+__all__ = [
+    "Mark",
+    "Page",
+    "Parsed",
+    "Poller",
+    "Position",
+    "Request",
+    "on_account",
+    "param",
+    "purse",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """Where in a walk the next page lies: all that a source knows of the past.
 
-    ``above`` is the mark: only newer items are wanted (None = a first run). ``below`` is the last
-    item of the page before, ``token`` what that page gave as ``next_page``; both None = the newest
-    page. ``resumed`` says that an earlier run began this walk, so that a token may have run out.
-    ``memory`` is what ``parse`` asked to keep.
+    ``lane`` is which of the watch's listings is walked. ``above`` is the mark: only newer items are
+    wanted (None = a first run). ``below`` is the last item of the page before, ``token`` what that
+    page gave as ``next_page``; both None = the newest page. ``resumed`` says that an earlier run
+    began this walk, so that a token may have run out. ``memory`` is what ``parse`` asked to keep.
     """
 
     now: datetime
+    lane: str = ""
     above: Mark | None = None
     below: Mark | None = None
     token: str | None = None
@@ -71,17 +98,21 @@ class Parsed:
     keep: Mapping[str, Any] = field(default_factory=dict)
     keep_when_closed: Mapping[str, Any] = field(default_factory=dict)
     suspect: str | None = None
+    ratings: tuple[RatingSnapshot, ...] = ()
 
 
 class Poller(ABC):
     """A source that is asked over HTTP and shows its newest items first.
 
     Subclasses in ``collect/sources/`` are found by themselves. ``conditional`` = the newest page is
-    asked with validators, so that a source that has nothing new can say so.
+    asked with validators, so that a source that has nothing new can say so. ``lookback`` = how far
+    below the mark items may still appear (late indexing, back-dated posts): each walk goes down
+    that much further.
     """
 
     spec: SourceSpec  # a class attribute of each source
     conditional: ClassVar[bool] = False
+    lookback: ClassVar[timedelta] = timedelta()
 
     def __init__(self, net: Net) -> None:
         self.net = net
@@ -94,68 +125,64 @@ class Poller(ABC):
     def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
         """Read one page. A missing key (KeyError …) becomes LayoutChanged in the runner."""
 
+    def lanes(self, watch: Watch) -> Sequence[str]:
+        """The listings that the watch walks, each from its own mark: countries, instances,
+        services, search terms. Short names that people understand; most sources have one.
+        """
+        return ("",)
+
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
         """Get one page; sources that speak through a library of their own replace this."""
-        request = self.request(watch, at)
-        known = validators.get(request.url) if self.conditional and at.first else None
+        request = on_account(self.request(watch, at), watch)
+        known = validators.get(_validated(at.lane, request.url)) if self._asks(at) else None
         return self.net.fetch(request, validators=known)
 
     def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
         """Yield one batch a page, newest first, each with the state from which the rest is fetched.
 
         A walk that an earlier run left open is closed first; then the newest items are walked down
-        to the mark. Raises SourceError; what was yielded before stays valid.
+        to the mark. What is too long for a run is handed over as a ``Rest``. One lane that fails
+        does not keep the others from being walked. Raises SourceError; what was yielded before
+        stays valid.
         """
-        track = cursors.load(state.cursor)
-        validators = {url: dict(known) for url, known in state.validators.items()}
-        room = self.net.settings.max_pages
-        left_open = track.walk is not None
-        for resumed in (True, False) if left_open else (False,):
-            if room <= 0:
-                return
-            track = cursors.begin(track, now)
-            tokens: set[str] = set()
-            while track.walk is not None:
-                at = _position(track, now, resumed=resumed)
-                page = self.load(watch, at, validators)
-                room -= 1
-                if page.unchanged:
-                    track = cursors.close(track)
-                    yield Batch(
-                        items=(),
-                        state=State(cursor=cursors.dump(track), validators=validators),
-                        complete=True,
-                        requests=page.requests,
-                        unchanged=True,
-                        next_at=self.next_at(page, at),
+        run = self._begin(watch, state, now)
+        lanes = list(run.tracks)
+        failed: SourceError | None = None
+        sound = unchanged = True
+        for lane in lanes:
+            last = lane == lanes[-1]
+            try:
+                for batch in self._lane(run, lane):
+                    sound = sound and batch.suspect is None
+                    unchanged = unchanged and (batch.unchanged or not batch.complete)
+                    ended = last and batch.complete and failed is None and sound
+                    yield replace(
+                        batch,
+                        complete=ended and not (batch.unchanged and unchanged),
+                        unchanged=ended and batch.unchanged and unchanged,
                     )
-                    return
-                try:
-                    parsed = self._parsed(page, watch, at)
-                except SourceError as error:
-                    error.requests = page.requests
-                    raise
-                if self.conditional and at.first and not parsed.suspect:
-                    validators[page.asked] = dict(page.validators)
-                token = parsed.next_page if parsed.next_page not in tokens else None
-                tokens.add(token or "")
-                track, gaps, notices = self._take(parsed, track, token)
-                out_of_room = room <= 0 and track.walk is not None
-                # The second walk of a run is simply resumed by the next: nothing is given up.
-                if out_of_room and (resumed or not left_open):
-                    track, gaps, notices = self._give_up(track, gaps, notices)
-                yield Batch(
-                    items=parsed.items,
-                    state=State(cursor=cursors.dump(track), validators=validators),
-                    complete=track.walk is None and not resumed and not parsed.suspect,
-                    gaps=gaps,
-                    notices=notices,
-                    requests=page.requests,
-                    suspect=parsed.suspect,
-                    next_at=parsed.next_at,
-                )
-                if out_of_room:
-                    return
+                    unchanged = unchanged and batch.unchanged
+            except (RateLimited, BudgetExhausted, AuthRejected):
+                raise  # holds for all lanes alike
+            except SourceError as error:
+                if len(lanes) > 1:
+                    error.message = f"{lane}: {error.message}"
+                if failed is not None:
+                    failed.requests += error.requests
+                failed = failed or error
+        if failed is not None:
+            raise failed
+
+    def backfill(self, watch: Watch, state: State, *, pages: int, now: datetime) -> Iterator[Batch]:
+        """Go on with a ``Rest``: at most so many pages of the walk that its state holds.
+
+        The last batch is ``complete`` when the walk came to its end. Raises SourceError.
+        """
+        run = self._begin(watch, state, now)
+        for lane, track in cursors.load_lanes(state.cursor).items():
+            run.tracks = {lane: track}
+            if track.walk is not None:
+                yield from self._walk(run, lane, resumed=True, room=pages, rest=False)
 
     def next_at(self, page: Page, at: Position) -> datetime | None:
         """When the source wants to be asked again at the earliest; asked of unchanged
@@ -163,14 +190,85 @@ class Poller(ABC):
         """
         return fresh_until(page.headers, page.now)
 
+    def _asks(self, at: Position) -> bool:
+        """Whether this page is asked conditionally."""
+        return self.conditional and at.first
+
+    def _begin(self, watch: Watch, state: State, now: datetime) -> _Walking:
+        known = cursors.load_lanes(state.cursor)
+        return _Walking(
+            watch=watch,
+            now=now,
+            tracks={lane: known.get(lane, Track()) for lane in self.lanes(watch)},
+            validators={url: dict(given) for url, given in state.validators.items()},
+        )
+
+    def _lane(self, run: _Walking, lane: str) -> Iterator[Batch]:
+        """Walk one lane: what was left open first, then from the top."""
+        if run.tracks[lane].walk is not None:
+            yield from self._walk(run, lane, resumed=True, room=self.net.settings.max_pages)
+        run.tracks[lane] = cursors.begin(run.tracks[lane], run.now)
+        yield from self._walk(run, lane, resumed=False, room=self.net.settings.max_pages)
+
+    def _walk(
+        self, run: _Walking, lane: str, *, resumed: bool, room: int, rest: bool = True
+    ) -> Iterator[Batch]:
+        """Walk down until the way is closed or there is no room for more pages.
+
+        With ``rest`` what lies further down is handed over then, without it the state keeps it.
+        """
+        tokens: set[str] = set()
+        while (track := run.tracks[lane]).walk is not None and room > 0:
+            at = _position(lane, track, run.now, resumed=resumed)
+            page = self.load(run.watch, at, run.validators)
+            room -= 1
+            if page.unchanged:
+                run.tracks[lane] = cursors.close(track)
+                yield Batch(
+                    items=(),
+                    state=run.state(),
+                    complete=True,
+                    requests=page.requests,
+                    unchanged=True,
+                    next_at=self.next_at(page, at),
+                )
+                return
+            try:
+                parsed = self._parsed(page, run.watch, at)
+            except SourceError as error:
+                error.requests = page.requests
+                raise
+            if self._asks(at) and not parsed.suspect:
+                run.validators[_validated(lane, page.asked)] = dict(page.validators)
+            token = parsed.next_page if parsed.next_page not in tokens else None
+            tokens.add(token or "")
+            track, gaps = self._take(parsed, track, token, run.now)
+            handed: tuple[Rest, ...] = ()
+            if rest and room <= 0 and track.walk is not None:
+                handed = (_hand_over(lane, track),)
+                track = cursors.close(track)
+            run.tracks[lane] = track
+            yield Batch(
+                items=parsed.items,
+                state=run.state(),
+                complete=track.walk is None and not parsed.suspect and (not rest or not resumed),
+                gaps=gaps,
+                notices=parsed.notices,
+                requests=page.requests,
+                suspect=parsed.suspect,
+                next_at=parsed.next_at,
+                ratings=parsed.ratings,
+                rest=handed,
+            )
+
     def _take(
-        self, parsed: Parsed, track: Track, token: str | None
-    ) -> tuple[Track, tuple[Gap, ...], tuple[str, ...]]:
+        self, parsed: Parsed, track: Track, token: str | None, now: datetime
+    ) -> tuple[Track, tuple[Gap, ...]]:
         """Take a page into the walk, which is closed (None) once it came down far enough."""
         marks = [Mark(item.external_id, item.published_at) for item in parsed.items]
         down = parsed.reached
         if down is None:
-            down = cursors.reached(track.mark, marks)
+            down = cursors.reached(track.mark, marks, self.lookback)
         track = cursors.descend(
             replace(track, memory={**track.memory, **parsed.keep}),
             top=parsed.newest or cursors.newest(marks),
@@ -180,24 +278,20 @@ class Poller(ABC):
         )
         if parsed.suspect:
             # Nothing is taken for seen, so that the next run comes this way again.
-            return replace(track, walk=None), parsed.gaps, parsed.notices
-        if not down and token is not None:
-            return track, parsed.gaps, parsed.notices
+            return replace(track, walk=None), parsed.gaps
+        if not down and token is not None and not self._is_history(track, now):
+            return track, parsed.gaps
         gaps = parsed.gaps
-        if parsed.reached is False:
+        if parsed.reached is False and token is None:
             hole = cursors.gap(track, GapReason.WINDOW, "The source does not show further back.")
             gaps = (*gaps, hole) if hole else gaps
-        return cursors.close(track), gaps, parsed.notices
+        return cursors.close(track), gaps
 
-    def _give_up(
-        self, track: Track, gaps: tuple[Gap, ...], notices: tuple[str, ...]
-    ) -> tuple[Track, tuple[Gap, ...], tuple[str, ...]]:
-        """Close a walk that is too long; what lies below becomes a Gap, on a first run a notice."""
-        why = f"More than {self.net.settings.max_pages} pages at once."
-        hole = cursors.gap(track, GapReason.PAGE_CAP, why)
-        if hole is None:
-            notices = (*notices, f"{why} Older items were left out.")
-        return cursors.close(track), (*gaps, hole) if hole else gaps, notices
+    def _is_history(self, track: Track, now: datetime) -> bool:
+        """Whether a first walk is further down than history is wanted."""
+        days = self.net.settings.history_days
+        bottom = track.walk.bottom.at if track.walk and track.walk.bottom else None
+        return track.mark is None and bottom is not None and bottom < now - timedelta(days=days)
 
     def _parsed(self, page: Page, watch: Watch, at: Position) -> Parsed:
         try:
@@ -210,10 +304,52 @@ class Poller(ABC):
             ) from error
 
 
-def _position(track: Track, now: datetime, *, resumed: bool) -> Position:
+@dataclass(slots=True)
+class _Walking:
+    """A run in progress: the tracks of all lanes and the validators as they stand."""
+
+    watch: Watch
+    now: datetime
+    tracks: dict[str, Track]
+    validators: dict[str, dict[str, str]]
+
+    def state(self) -> State:
+        return State(cursor=cursors.dump_lanes(self.tracks), validators=dict(self.validators))
+
+
+def purse(watch: Watch) -> str:
+    """Whose budget a watch uses up: the source's, on one connection."""
+    return f"{watch.source}|{watch.connection.id or ''}"
+
+
+def on_account(request: Request, watch: Watch) -> Request:
+    """The request with the account and the purse of the watch's connection."""
+    return replace(
+        request,
+        account=request.account or str(watch.connection.id or ""),
+        purse=request.purse or purse(watch),
+    )
+
+
+def _validated(lane: str, url: str) -> str:
+    """Under what the validators of a newest page are kept: without parameters, which may be
+    secret.
+    """
+    return f"{lane} {url}" if lane else url
+
+
+def _hand_over(lane: str, track: Track) -> Rest:
+    """The walk as it stands, to be gone on with by itself."""
+    why = "More than one run walks back; the rest is being back-filled."
+    state = State(cursor=cursors.dump_lanes({lane: track}))
+    return Rest(state=state, gap=cursors.gap(track, GapReason.PAGE_CAP, why))
+
+
+def _position(lane: str, track: Track, now: datetime, *, resumed: bool) -> Position:
     walk = track.walk
     return Position(
         now=now,
+        lane=lane,
         above=track.mark,
         below=walk.bottom if walk else None,
         token=walk.token if walk else None,

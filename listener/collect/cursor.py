@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from listener.types import Gap, GapReason
+
+_NONE = timedelta()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,21 @@ def load(cursor: Mapping[str, Any]) -> Track:
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         return Track()
+
+
+def load_lanes(cursor: Mapping[str, Any]) -> dict[str, Track]:
+    """The tracks of a stored cursor by lane; a cursor without lanes is that of the lane ``""``."""
+    lanes = cursor.get("lanes")
+    if isinstance(lanes, Mapping):
+        return {lane: load(stored) for lane, stored in lanes.items()}
+    return {"": load(cursor)}
+
+
+def dump_lanes(tracks: Mapping[str, Track]) -> dict[str, Any]:
+    """The cursor of several lanes as plain JSON; the lane ``""`` alone needs no name."""
+    if set(tracks) == {""}:
+        return dump(tracks[""])
+    return {"lanes": {lane: dump(track) for lane, track in tracks.items()}}
 
 
 def dump(track: Track) -> dict[str, Any]:
@@ -140,16 +157,18 @@ def close(track: Track) -> Track:
     )
 
 
-def reached(mark: Mark | None, marks: Sequence[Mark]) -> bool:
+def reached(mark: Mark | None, marks: Sequence[Mark], lookback: timedelta = _NONE) -> bool:
     """Whether a page of items, newest first, comes down to the mark: shows it, or ends below its
-    time.
+    time. With ``lookback`` it must end that far below, where the source tells times.
     """
     if mark is None or not marks:
         return False
-    if any(one.id == mark.id for one in marks):
-        return True
     # Only the last one counts: an old item pinned to the top is no sign of having come down.
     last = marks[-1].at
+    if lookback and last is not None and mark.at is not None:
+        return last < mark.at - lookback
+    if any(one.id == mark.id for one in marks):
+        return True
     return last is not None and mark.at is not None and last < mark.at
 
 

@@ -88,7 +88,7 @@ class SpiderCollector:
                 validators=state.validators,
                 now=now,
                 user_agent=settings.user_agent,
-                max_pages=settings.max_pages,
+                max_pages=settings.crawl_pages,
                 max_bytes=settings.max_response_bytes,
                 timeout_s=settings.request_timeout,
                 private_hosts=tuple(sorted(settings.private_hosts)),

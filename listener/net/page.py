@@ -75,7 +75,9 @@ class Request:
 
     ``expect`` says what shape a success has, ``account`` whose limits are used up (a connection's
     id or name), ``rule`` replaces the limiter's own, ``accept`` names refusals that the caller
-    wants to read itself. Neither parameters nor headers show in a repr: both may hold credentials.
+    wants to read itself. ``charge`` is what it uses up at most, by unit, of the budget of ``purse``
+    (source and connection; a poller's ``load`` fills it in). Neither parameters nor headers show in
+    a repr: both may hold credentials.
     """
 
     url: str = field(repr=False)
@@ -88,6 +90,8 @@ class Request:
     rule: Rule | None = None
     max_bytes: int | None = None
     accept: frozenset[int] = frozenset()
+    purse: str = ""
+    charge: Mapping[str, int] = field(default_factory=lambda: {"calls": 1})
 
     @property
     def full_url(self) -> str:
