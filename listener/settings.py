@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         365, gt=0, description="Days that a new watch looks back, as far as the source allows."
     )
     collect_workers: int = Field(4, gt=0, description="Watches collected at the same time.")
+    backfill_workers: int = Field(
+        1, gt=0, description="Back-fills at work at the same time, beside live collection."
+    )
     unmatched_days: int = Field(
         14, gt=0, description="Days that mentions matching no brand are kept."
     )

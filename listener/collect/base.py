@@ -8,10 +8,11 @@ where the last run began.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from listener.collect import cursor as cursors
 from listener.collect.cursor import Mark, Track
@@ -29,6 +30,7 @@ from listener.types import (
     Batch,
     Gap,
     GapReason,
+    Kept,
     RatingSnapshot,
     RawItem,
     Rest,
@@ -68,6 +70,7 @@ class Position:
     resumed: bool = False
     closed_at: datetime | None = None
     memory: Mapping[str, Any] = field(default_factory=dict)
+    background: bool = False
 
     @property
     def first(self) -> bool:
@@ -133,7 +136,7 @@ class Poller(ABC):
 
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
         """Get one page; sources that speak through a library of their own replace this."""
-        request = on_account(self.request(watch, at), watch)
+        request = on_account(self.request(watch, at), watch, background=at.background)
         known = validators.get(_validated(at.lane, request.url)) if self._asks(at) else None
         return self.net.fetch(request, validators=known)
 
@@ -148,20 +151,14 @@ class Poller(ABC):
         run = self._begin(watch, state, now)
         lanes = list(run.tracks)
         failed: SourceError | None = None
-        sound = unchanged = True
+        sound = True
         for lane in lanes:
             last = lane == lanes[-1]
             try:
                 for batch in self._lane(run, lane):
                     sound = sound and batch.suspect is None
-                    unchanged = unchanged and (batch.unchanged or not batch.complete)
                     ended = last and batch.complete and failed is None and sound
-                    yield replace(
-                        batch,
-                        complete=ended and not (batch.unchanged and unchanged),
-                        unchanged=ended and batch.unchanged and unchanged,
-                    )
-                    unchanged = unchanged and batch.unchanged
+                    yield replace(batch, complete=ended, unchanged=ended and batch.unchanged)
             except (RateLimited, BudgetExhausted, AuthRejected):
                 raise  # holds for all lanes alike
             except SourceError as error:
@@ -183,6 +180,38 @@ class Poller(ABC):
             run.tracks = {lane: track}
             if track.walk is not None:
                 yield from self._walk(run, lane, resumed=True, room=pages, rest=False)
+
+    def history(self, watch: Watch, state: State, *, now: datetime) -> tuple[Rest, ...]:
+        """Walks of all lanes from the top to the bottom, whatever is known already."""
+        run = self._begin(watch, state, now)
+        return tuple(
+            _hand_over(lane, cursors.begin(Track(memory=track.memory), now))
+            for lane, track in run.tracks.items()
+        )
+
+    def refresh(self, watch: Watch, items: Sequence[Kept], *, now: datetime) -> Iterator[Batch]:
+        """Ask about stored items again, for sources that can (``Refreshing``); the batches leave
+        the watch's state alone.
+
+        Raises SourceError.
+        """
+        if not isinstance(self, Refreshing):
+            return
+        for start in range(0, len(items), self.refresh_size):
+            some = items[start : start + self.refresh_size]
+            request = on_account(self.ask_again(watch, some, now), watch, background=True)
+            page = self.net.fetch(request)
+            try:
+                parsed = self._read(partial(self.read_again, page, watch, some), page)
+            except SourceError as error:
+                error.requests = page.requests
+                raise
+            yield Batch(
+                items=parsed.items,
+                state=State(),
+                notices=parsed.notices,
+                requests=page.requests,
+            )
 
     def next_at(self, page: Page, at: Position) -> datetime | None:
         """When the source wants to be asked again at the earliest; asked of unchanged
@@ -219,7 +248,7 @@ class Poller(ABC):
         """
         tokens: set[str] = set()
         while (track := run.tracks[lane]).walk is not None and room > 0:
-            at = _position(lane, track, run.now, resumed=resumed)
+            at = _position(lane, track, run.now, resumed=resumed, background=not rest)
             page = self.load(run.watch, at, run.validators)
             room -= 1
             if page.unchanged:
@@ -234,7 +263,7 @@ class Poller(ABC):
                 )
                 return
             try:
-                parsed = self._parsed(page, run.watch, at)
+                parsed = self._read(partial(self.parse, page, run.watch, at), page)
             except SourceError as error:
                 error.requests = page.requests
                 raise
@@ -293,15 +322,44 @@ class Poller(ABC):
         bottom = track.walk.bottom.at if track.walk and track.walk.bottom else None
         return track.mark is None and bottom is not None and bottom < now - timedelta(days=days)
 
-    def _parsed(self, page: Page, watch: Watch, at: Position) -> Parsed:
+    def _read(self, read: Callable[[], Parsed], page: Page) -> Parsed:
         try:
-            return self.parse(page, watch, at)
+            return read()
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise LayoutChanged(
                 f"{self.spec.title} answers in an unknown shape: {_missing(error)}.",
                 hint="The source may have changed; a newer version of Listener may know it.",
                 status=page.status,
             ) from error
+
+
+@runtime_checkable
+class Backfilling(Protocol):
+    """A collector that can go on with the rest of a walk (all pollers)."""
+
+    def backfill(self, watch: Watch, state: State, *, pages: int, now: datetime) -> Iterator[Batch]:
+        """At most so many pages further down; the last batch is ``complete`` at the end."""
+        ...
+
+    def history(self, watch: Watch, state: State, *, now: datetime) -> tuple[Rest, ...]:
+        """Walks from the top to the bottom, whatever is known already."""
+        ...
+
+
+@runtime_checkable
+class Refreshing(Protocol):
+    """A poller whose source can be asked about stored items by their ids."""
+
+    spec: SourceSpec
+    refresh_size: ClassVar[int]  # ids in one request
+
+    def ask_again(self, watch: Watch, items: Sequence[Kept], now: datetime) -> Request:
+        """Ask about at most ``refresh_size`` items."""
+        ...
+
+    def read_again(self, page: Page, watch: Watch, items: Sequence[Kept]) -> Parsed:
+        """The items as they are now; those that are gone as deleted ones."""
+        ...
 
 
 @dataclass(slots=True)
@@ -322,12 +380,13 @@ def purse(watch: Watch) -> str:
     return f"{watch.source}|{watch.connection.id or ''}"
 
 
-def on_account(request: Request, watch: Watch) -> Request:
+def on_account(request: Request, watch: Watch, *, background: bool = False) -> Request:
     """The request with the account and the purse of the watch's connection."""
     return replace(
         request,
         account=request.account or str(watch.connection.id or ""),
         purse=request.purse or purse(watch),
+        background=background,
     )
 
 
@@ -345,7 +404,9 @@ def _hand_over(lane: str, track: Track) -> Rest:
     return Rest(state=state, gap=cursors.gap(track, GapReason.PAGE_CAP, why))
 
 
-def _position(lane: str, track: Track, now: datetime, *, resumed: bool) -> Position:
+def _position(
+    lane: str, track: Track, now: datetime, *, resumed: bool, background: bool
+) -> Position:
     walk = track.walk
     return Position(
         now=now,

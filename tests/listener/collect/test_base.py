@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -29,6 +30,7 @@ from listener.types import (
     Param,
     Precision,
     RawItem,
+    Rest,
     SourceSpec,
     State,
     Watch,
@@ -118,6 +120,24 @@ class Store:
         self.gaps: list[Gap] = []
         self.state = State()
         self.complete = 0
+        self.rests: list[Rest] = []
+
+    def backfill(self, plaza: Plaza, pages: int = 3, crash: bool = False) -> int:
+        """Work off what was handed over, a few pages at a time; gives the number of turns."""
+        turns = 0
+        while self.rests:
+            rest = self.rests[0]
+            turns += 1
+            for batch in plaza.backfill(WATCH, rest.state, pages=pages, now=NOW):
+                self.ids |= {int(item.external_id) for item in batch.items}
+                self.gaps += batch.gaps
+                self.rests[0] = replace(rest, state=batch.state)
+                if batch.complete:
+                    self.gaps = [gap for gap in self.gaps if gap != rest.gap]
+                    self.rests.pop(0)
+                if crash and turns == 1:
+                    break
+        return turns
 
     def run(
         self, plaza: Plaza, *, now: datetime = NOW, crash_after: int | None = None
@@ -129,6 +149,9 @@ class Store:
             batches.append(batch)
             self.ids |= {int(item.external_id) for item in batch.items}
             self.gaps += batch.gaps
+            for rest in batch.rest:
+                self.rests.append(rest)
+                self.gaps += [rest.gap] if rest.gap else []
             self.state = batch.state
             self.complete += batch.complete
             if crash_after is not None and len(batches) >= crash_after:
@@ -193,7 +216,7 @@ def test_an_error_on_the_way_keeps_what_came_before(make_net: MakeNet) -> None:
     assert store.missing(10) == set()
 
 
-def test_too_many_pages_become_a_gap_and_the_mark_moves(make_net: MakeNet) -> None:
+def test_what_is_too_long_for_a_run_is_handed_over_and_the_mark_moves(make_net: MakeNet) -> None:
     plaza, store = Plaza(make_net(max_pages=2)), Store()
     plaza.items = 3
     store.run(plaza)
@@ -208,28 +231,129 @@ def test_too_many_pages_become_a_gap_and_the_mark_moves(make_net: MakeNet) -> No
     assert not store.run(plaza)[-1].gaps
 
 
-def test_a_first_run_that_is_cut_short_is_a_notice_not_a_gap(make_net: MakeNet) -> None:
+@pytest.mark.parametrize("crash", [False, True])
+@pytest.mark.parametrize("by_offset", [False, True])
+def test_a_burst_is_kept_whole_by_a_backfill_beside_live_runs(
+    make_net: MakeNet, by_offset: bool, crash: bool
+) -> None:
+    plaza, store = Plaza(make_net(max_pages=2), by_offset=by_offset), Store()
+    plaza.items = 3
+    store.run(plaza)
+    plaza.items = 1193
+    store.run(plaza)
+    plaza.items = 1200  # live goes on meanwhile; offsets move under the back-fill
+    store.run(plaza)
+    assert store.backfill(plaza, pages=50, crash=crash) >= 8
+    assert store.ids == set(range(1, 1201))
+    assert not store.gaps
+
+
+def test_a_backfill_stops_at_the_old_mark(make_net: MakeNet) -> None:
+    plaza, store = Plaza(make_net(max_pages=1)), Store()
+    plaza.items = 30
+    plaza.net.settings = Settings(max_pages=20)
+    store.run(plaza)
+    plaza.net.settings = Settings(max_pages=1)
+    plaza.items = 42
+    store.run(plaza)
+    plaza.calls = 0
+    store.backfill(plaza, pages=100)
+    assert plaza.calls == 4  # 12 new items in pages of three, the first of them live; then the mark
+    assert not store.gaps
+
+
+def test_the_history_of_a_first_run_is_handed_over_without_a_gap(make_net: MakeNet) -> None:
     plaza, store = Plaza(make_net(max_pages=2)), Store()
     plaza.items = 20
     batches = store.run(plaza)
     assert not store.gaps
-    assert "Older items were left out" in batches[-1].notices[0]
     assert batches[-1].complete
+    store.backfill(plaza)
+    assert store.ids == set(range(1, 21))
 
 
-def test_a_run_without_pages_left_for_the_newest_goes_on_next_time(make_net: MakeNet) -> None:
+def test_history_ends_where_it_is_not_wanted(make_net: MakeNet) -> None:
+    net = make_net(max_pages=500)
+    net.settings = Settings(max_pages=500, history_days=1)
+    plaza, store = Plaza(net), Store()
+    plaza.items = 3_000
+    store.run(plaza, now=NOW + 3_000 * MINUTE)
+    assert min(store.ids) in range(3_000 - 1_440 - 3, 3_000 - 1_440 + 1)
+
+
+def test_late_items_below_the_mark_are_taken_within_the_lookback(make_net: MakeNet) -> None:
+    class Late(Plaza):
+        lookback = timedelta(minutes=10)
+
+    plaza, store = Late(make_net()), Store()
+    plaza.items = 40
+    store.run(plaza)
+    store.ids -= {33, 22}  # as if they had been indexed later
+    plaza.items = 41
+    store.run(plaza)
+    assert 33 in store.ids
+    assert 22 not in store.ids
+    assert plaza.calls == 14 + 5  # down to 30, not further
+
+
+class Lanes(Plaza):
+    """Two listings; the one named ``down`` cannot be asked."""
+
+    down = ""
+
+    def lanes(self, watch: Watch) -> list[str]:
+        return ["kr", "us"]
+
+    def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
+        if at.lane == self.down:
+            raise SourceUnavailable("down")
+        return super().load(watch, at, validators)
+
+    def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
+        parsed = super().parse(page, watch, at)
+        step = 1 if at.lane == "kr" else 1000
+        items = tuple(
+            replace(item, external_id=str(int(item.external_id) * step)) for item in parsed.items
+        )
+        return replace(parsed, items=items)
+
+
+def test_lanes_are_walked_each_from_its_own_mark(make_net: MakeNet) -> None:
+    plaza, store = Lanes(make_net(), by_offset=True), Store()
+    plaza.items = 4
+    assert [batch.complete for batch in store.run(plaza)] == [False, False, False, True]
+    tracks = cursor.load_lanes(store.state.cursor)
+    assert {lane: track.mark and track.mark.id for lane, track in tracks.items()} == {
+        "kr": "4",
+        "us": "4000",
+    }
+
+
+def test_a_lane_that_fails_does_not_keep_the_others_back(make_net: MakeNet) -> None:
+    plaza, store = Lanes(make_net(), by_offset=True), Store()
+    plaza.items, plaza.down = 2, "kr"
+    with pytest.raises(SourceUnavailable, match="kr: down"):
+        store.run(plaza)
+    assert store.ids == {1000, 2000}
+    assert not store.complete
+    plaza.down = ""
+    assert store.run(plaza)[-1].complete
+    assert store.ids == {1, 2, 1000, 2000}
+
+
+def test_a_run_that_ends_an_old_walk_and_is_too_long_loses_nothing(make_net: MakeNet) -> None:
     plaza, store = Plaza(make_net(max_pages=4)), Store()
     plaza.items = 3
     store.run(plaza)
     plaza.items = 12
     store.run(plaza, crash_after=1)
     plaza.items = 30
-    # Two pages close the old walk, two are left of the seven that the new one needs.
-    assert not any(batch.complete for batch in store.run(plaza))
-    assert not store.gaps
+    store.run(plaza)
     plaza.items = 31
     store.run(plaza)
-    assert store.missing(30) == set()
+    store.backfill(plaza)
+    assert store.ids == set(range(1, 32))
+    assert not store.gaps
 
 
 def test_nothing_new_is_complete(make_net: MakeNet) -> None:

@@ -125,6 +125,21 @@ def _told(batch: Batch) -> dict[str, Any]:
         told.setdefault("gaps", []).append(
             {"from": _time(gap.from_at), "to": _time(gap.to_at), "why": gap.why.value}
         )
+    for rest in batch.rest:
+        told.setdefault("rest", []).append(
+            {
+                "cursor": _without_seen(rest.state.cursor),
+                "gap": rest.gap and {"from": _time(rest.gap.from_at), "to": _time(rest.gap.to_at)},
+            }
+        )
+    for rating in batch.ratings:
+        told.setdefault("ratings", []).append(
+            {
+                field.name: _plain(getattr(rating, field.name))
+                for field in fields(rating)
+                if getattr(rating, field.name) != field.default
+            }
+        )
     if batch.notices:
         told["notices"] = list(batch.notices)
     if batch.unchanged:
