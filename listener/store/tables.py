@@ -68,6 +68,10 @@ class ConnectionRow(Base):
     name: Mapped[str] = mapped_column(String(100), default="")
     base_url: Mapped[str | None] = mapped_column(String(500))
     credentials: Mapped[bytes | None] = mapped_column(LargeBinary)
+    budget_calls: Mapped[int | None] = mapped_column(Integer)  # a day
+    budget_micro_usd: Mapped[int | None] = mapped_column(BigInteger)  # a month
+    tested_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    test_error: Mapped[str | None] = mapped_column(Text)  # of the last test; None = it went well
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -99,6 +103,9 @@ class WatchRow(Base):
     covered_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_item_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    profile: Mapped[dict[str, Any]] = mapped_column(
+        Json, default=dict, server_default="{}"
+    )  # what its runs usually bring (collect/profile.py)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     deleted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
@@ -485,6 +492,9 @@ class ChannelRow(Base):
     secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     language: Mapped[str] = mapped_column(String(2), default="ko")
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    wants: Mapped[str] = mapped_column(
+        String(10), default="both", server_default="both"
+    )  # alerts | notices | both
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
@@ -497,15 +507,19 @@ class OutboxRow(Base):
     __table_args__ = (
         UniqueConstraint("alert_id", "channel_id", "event", "event_key"),
         Index("ix_outbox_due", "state", "next_try_at"),
+        Index("ix_outbox_notice", "notice_id", "channel_id", "event", "event_key", unique=True),
     )
 
     id: Mapped[int] = _key()
     message_id: Mapped[str] = mapped_column(String(40), unique=True)
     channel_id: Mapped[int] = mapped_column(ForeignKey("channel.id", ondelete="CASCADE"))
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"))
+    notice_id: Mapped[int | None] = mapped_column(
+        BigInteger
+    )  # no foreign key: SQLite takes none with a later column
     event: Mapped[str] = mapped_column(
         String(30)
-    )  # alert.opened | alert.escalated | alert.resolved | test
+    )  # alert.opened | alert.escalated | alert.resolved | source.failing | … | test
     event_key: Mapped[str] = mapped_column(
         String(40), default=""
     )  # tells repeats of one event apart
@@ -518,6 +532,61 @@ class OutboxRow(Base):
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     claim_token: Mapped[str | None] = mapped_column(String(40))
     claim_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class NoticeRow(Base):
+    """One trouble of collecting told to people: all watches that fail for one cause.
+
+    ``place`` is the host or connection that they have in common. Of one key at most one is open.
+    """
+
+    __tablename__ = "notice"
+    __table_args__ = (
+        Index(
+            "ix_notice_open",
+            "key",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = _key()
+    key: Mapped[str] = mapped_column(String(600))  # source|place|cause
+    source: Mapped[str] = mapped_column(String(40))  # "" = several
+    place: Mapped[str] = mapped_column(String(500), default="")
+    cause: Mapped[str] = mapped_column(String(20))  # a state of collect/health.py
+    outcome: Mapped[str] = mapped_column(String(20))  # what runs say, the last told
+    reason: Mapped[str] = mapped_column(Text, default="")
+    watch_ids: Mapped[list[int]] = mapped_column(Json)
+    state: Mapped[str] = mapped_column(String(10))  # open | recovered | closed
+    since: Mapped[datetime] = mapped_column(UtcDateTime)  # when the trouble began
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    told_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    reminders: Mapped[int] = mapped_column(Integer, default=0)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class RatingRow(Base):
+    """An average over many ratings as a source told it; a row is written when it changed, or once a
+    day.
+    """
+
+    __tablename__ = "rating"
+    __table_args__ = (Index("ix_rating_watch", "watch_id", "namespace", "subject", "at"),)
+
+    id: Mapped[int] = _key()
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watch.id", ondelete="CASCADE"))
+    namespace: Mapped[str] = mapped_column(String(500), default="")
+    subject: Mapped[str] = mapped_column(String(500))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    average: Mapped[float] = mapped_column(Float)
+    count: Mapped[int | None] = mapped_column(BigInteger)
+    rating_min: Mapped[float] = mapped_column(Float)
+    rating_max: Mapped[float] = mapped_column(Float)
+    title: Mapped[str | None] = mapped_column(String(500))
+    url: Mapped[str | None] = mapped_column(Text)
+    country: Mapped[str | None] = mapped_column(String(8))
 
 
 class DeliveryRow(Base):
@@ -577,6 +646,25 @@ class HostLimitRow(Base):
     last_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the last slot given
     full_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # the token bucket is full again
     held_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # what a 429 asked for
+    failures: Mapped[int] = mapped_column(Integer, default=0, server_default="0")  # in a row
+    open_until: Mapped[datetime | None] = mapped_column(UtcDateTime)  # left alone after failures
+
+
+class SpendingRow(Base):
+    """What a purse (source and connection) used up of a unit in the day or month that began
+    then.
+    """
+
+    __tablename__ = "spending"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    purse: Mapped[str] = mapped_column(String(100), primary_key=True)
+    unit: Mapped[str] = mapped_column(String(40), primary_key=True)
+    per: Mapped[str] = mapped_column(String(5), primary_key=True)
+    starts_at: Mapped[datetime] = mapped_column(UtcDateTime, primary_key=True)
+    amount: Mapped[int] = mapped_column(BigInteger, default=0)
+    background: Mapped[int] = mapped_column(BigInteger, default=0)  # of it by back-fills
+    held: Mapped[int] = mapped_column(BigInteger, default=0)  # of it may come back
 
 
 class UserRow(Base):
