@@ -8,7 +8,7 @@ import codecs
 import contextlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -76,8 +76,10 @@ class Request:
     ``expect`` says what shape a success has, ``account`` whose limits are used up (a connection's
     id or name), ``rule`` replaces the limiter's own, ``accept`` names refusals that the caller
     wants to read itself. ``charge`` is what it uses up at most, by unit, of the budget of ``purse``
-    (source and connection; a poller's ``load`` fills it in). Neither parameters nor headers show in
-    a repr: both may hold credentials.
+    (source and connection; a poller's ``load`` fills it in); ``settle`` reads from the answer, of
+    whatever status, what was really used up. ``background`` marks a back-fill, which live
+    collection goes before. Neither parameters nor headers show in a repr: both may hold
+    credentials.
     """
 
     url: str = field(repr=False)
@@ -92,6 +94,9 @@ class Request:
     accept: frozenset[int] = frozenset()
     purse: str = ""
     charge: Mapping[str, int] = field(default_factory=lambda: {"calls": 1})
+    settle: Callable[[Page], Mapping[str, int]] | None = field(default=None, repr=False)
+    background: bool = False
+    background: bool = False  # a back-fill's: live collection goes first
 
     @property
     def full_url(self) -> str:
