@@ -1,8 +1,9 @@
 """The one HTTP client: what pollers, tweepy (through ``session``) and webhooks (``exchange``) go
 out with.
 
-Each exchange asks the guard, waits for the limiter, and passes on to it what the answer says about
-coming back. ``fetch`` adds redirects, validators and the judgement of the status.
+Each exchange asks the guard, waits for the limiter, charges the budget, and passes on to the
+limiter what the answer says about coming back and whether the host is well. ``fetch`` adds
+redirects, validators and the judgement of the status.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import io
 import ssl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -26,11 +27,12 @@ from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
 from listener.errors import Blocked, LayoutChanged, SourceError, SourceUnavailable
+from listener.net.budget import Ledger, Receipt
 from listener.net.guard import Guard
 from listener.net.limits import FREE, Clock, Limiter, Rule
 from listener.net.page import Page, Request, clean_url, drop_secrets, redact
 from listener.net.retry import NO_DETOUR, challenge, classify, looks_html, retry_at
-from listener.net.transport import Answer, Transport
+from listener.net.transport import Answer, BadAnswer, Transport, Unreached
 from listener.settings import Settings
 
 MAX_REDIRECTS = 5
@@ -63,9 +65,11 @@ class Net:
         clock: Clock,
         *,
         tls: ssl.SSLContext | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self.settings = settings
         self.guard = guard
+        self._ledger = ledger
         self._limiter = limiter
         self._clock = clock
         self._transport = Transport(guard, tls=tls)
@@ -86,16 +90,23 @@ class Net:
         """The time of the clock that was given."""
         return self._clock()
 
+    def room(self, purse: str, each: Mapping[str, int], *, background: bool = False) -> int | None:
+        """How many times ``each`` fits into what is left of a purse; None = nothing limits it."""
+        if self._ledger is None:
+            return None
+        return self._ledger.room(purse, each, now=self._clock(), background=background)
+
     def exchange(self, request: Request) -> Page:
         """One request, one answer of whatever status; no redirect is followed.
 
-        Raises TargetForbidden, RateLimited (the limiter holds the host back), SourceUnavailable.
+        Raises TargetForbidden, RateLimited (the limiter holds the host back), BudgetExhausted,
+        SourceUnavailable.
         """
         url = request.full_url
         meter = Meter()
         with _telling(meter):
             answer, _ = self._exchange(
-                request, url, request.headers, self.settings.request_timeout, meter
+                request, url, request.headers, self.settings.request_timeout, meter, charged=True
             )
         return Page(
             url=url,
@@ -134,7 +145,9 @@ class Net:
         left = self.settings.request_timeout
         hops = 0
         while True:
-            answer, took = self._exchange(request, url, headers, max(left, 0.001), meter)
+            answer, took = self._exchange(
+                request, url, headers, max(left, 0.001), meter, charged=hops == 0
+            )
             left -= took
             hops += 1
             received += answer.received
@@ -176,12 +189,14 @@ class Net:
         meter: Meter | None = None,
         rewrite: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        dress: Dress | None = None,
     ) -> Session:
         """A ``requests.Session`` for libraries that bring their own client (tweepy): guarded,
         limited, counted.
 
         ``rewrite`` maps a prefix that the library has built in to the address really meant;
         ``headers`` (the credentials) go to those addresses only, and never along with a redirect.
+        ``dress`` adds to each request what the library does not know of: purse and charge.
         """
         session = Session()
         session.trust_env = (
@@ -189,7 +204,7 @@ class Net:
         )
         session.max_redirects = MAX_REDIRECTS
         session.headers["User-Agent"] = self.settings.user_agent
-        plain = GuardedAdapter(self, account=account, rule=rule, meter=meter)
+        plain = GuardedAdapter(self, account=account, rule=rule, meter=meter, dress=dress)
         session.mount("https://", plain)
         session.mount("http://", plain)
         for prefix, base in (rewrite or {}).items():
@@ -203,6 +218,7 @@ class Net:
                     account=account,
                     rule=rule,
                     meter=meter,
+                    dress=dress,
                 ),
             )
         return session
@@ -214,33 +230,84 @@ class Net:
         headers: Mapping[str, str],
         seconds: float,
         meter: Meter,
+        *,
+        charged: bool,
     ) -> tuple[Answer, float]:
         target = self.guard.check_url(url)
         key = f"{target.host}:{target.port}|{request.account}"
         inside = self.guard.allows(target.host, target.port)
-        self._limiter.wait(key, request.rule or (FREE if inside else None))
+        rule = request.rule or (FREE if inside else None) or self._limiter.rule
+        failures = self._limiter.wait(key, rule, background=request.background)
+        receipt = self._charge(request) if charged else None
         meter.requests += 1
         with self._lock:
             self._meter.requests += 1
         started = time.monotonic()
-        answer = self._transport.exchange(
-            request.method,
-            url,
-            headers={"User-Agent": self.settings.user_agent, **headers},
-            body=request.body,
-            seconds=seconds,
-            max_bytes=min(
-                request.max_bytes or self.settings.max_response_bytes,
-                self.settings.max_response_bytes,
-            ),
-        )
+        try:
+            answer = self._transport.exchange(
+                request.method,
+                url,
+                headers={"User-Agent": self.settings.user_agent, **headers},
+                body=request.body,
+                seconds=seconds,
+                max_bytes=min(
+                    request.max_bytes or self.settings.max_response_bytes,
+                    self.settings.max_response_bytes,
+                ),
+            )
+        except SourceUnavailable as error:
+            if rule.breaker and not isinstance(error, BadAnswer):
+                self._limiter.failed(key)
+            if isinstance(error, Unreached):
+                self._settle(receipt, {})
+            raise
         took = time.monotonic() - started
         with self._lock:
             self._meter.received += answer.received
         until = retry_at(answer.status, answer.headers, answer.body, self._clock())
         if until is not None:
             self._limiter.hold(key, until)
+        if rule.breaker and answer.status >= 500:
+            self._limiter.failed(key)
+        elif failures:
+            self._limiter.succeeded(key)
+        self._settle_by(request, receipt, answer, url)
         return answer, took
+
+    def _charge(self, request: Request) -> Receipt | None:
+        if self._ledger is None or not request.purse:
+            return None
+        return self._ledger.spend(
+            request.purse,
+            request.charge,
+            now=self._clock(),
+            background=request.background,
+            held=request.settle is not None,
+        )
+
+    def _settle(self, receipt: Receipt | None, used: Mapping[str, int]) -> None:
+        if self._ledger is not None and receipt is not None:
+            self._ledger.settle(receipt, used)
+
+    def _settle_by(
+        self, request: Request, receipt: Receipt | None, answer: Answer, url: str
+    ) -> None:
+        """Let the request read from the answer what was used up; unreadable = the most it could."""
+        if request.settle is None or receipt is None:
+            return
+        page = Page(
+            url=url,
+            asked=request.url,
+            status=answer.status,
+            headers=answer.headers,
+            body=answer.body,
+            now=self._clock(),
+        )
+        try:
+            used = request.settle(page)
+        except (LayoutChanged, KeyError, TypeError, ValueError, AttributeError):
+            used = request.charge
+        self._settle(receipt, used)
 
     def _follow(
         self, url: str, location: str, headers: Mapping[str, str]
@@ -298,15 +365,26 @@ def _telling(meter: Meter) -> Iterator[None]:
         raise
 
 
+Dress = Callable[[Request], Request]
+"""Adds to a request of a library what it uses up."""
+
+
 class GuardedAdapter(BaseAdapter):
     """Lets ``requests`` go out through ``Net``: guard, limiter, deadline and size limits hold for
     it as well.
     """
 
     def __init__(
-        self, net: Net, *, account: str = "", rule: Rule | None = None, meter: Meter | None = None
+        self,
+        net: Net,
+        *,
+        account: str = "",
+        rule: Rule | None = None,
+        meter: Meter | None = None,
+        dress: Dress | None = None,
     ) -> None:
         super().__init__()
+        self._dress = dress
         self._net = net
         self._account = account
         self._rule = rule
@@ -326,7 +404,8 @@ class GuardedAdapter(BaseAdapter):
         Raises SourceError, never an exception of requests.
         """
         try:
-            page = self._net.exchange(self._request(request))
+            asked = self._request(request)
+            page = self._net.exchange(self._dress(asked) if self._dress else asked)
         except SourceError as error:
             self._meter.requests += error.requests
             raise
@@ -382,8 +461,9 @@ class RewriteAdapter(GuardedAdapter):
         account: str = "",
         rule: Rule | None = None,
         meter: Meter | None = None,
+        dress: Dress | None = None,
     ) -> None:
-        super().__init__(net, account=account, rule=rule, meter=meter)
+        super().__init__(net, account=account, rule=rule, meter=meter, dress=dress)
         self._prefix = prefix.rstrip("/")
         self._base = base.rstrip("/")
         self._own = dict(headers)

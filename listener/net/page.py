@@ -95,7 +95,6 @@ class Request:
     purse: str = ""
     charge: Mapping[str, int] = field(default_factory=lambda: {"calls": 1})
     settle: Callable[[Page], Mapping[str, int]] | None = field(default=None, repr=False)
-    background: bool = False
     background: bool = False  # a back-fill's: live collection goes first
 
     @property

@@ -44,6 +44,14 @@ class Answer:
     received: int
 
 
+class Unreached(SourceUnavailable):
+    """Nothing of the request went out: no such name, refused, no secure connection."""
+
+
+class BadAnswer(SourceUnavailable):
+    """The host answered, with something that cannot be used: too large, or damaged."""
+
+
 class _Pinned(HTTPConnection):
     """A connection that only goes to addresses that were judged. Host header, SNI and certificate
     keep the name.
@@ -129,12 +137,16 @@ class Transport:
     ) -> Answer:
         """Send one request and read the whole answer within ``seconds``.
 
-        Raises TargetForbidden, or SourceUnavailable: no such name, refused, reset, TLS, time-out,
-        cut off, damaged or too large (``max_bytes`` holds on the wire and after decompression).
+        Raises TargetForbidden, or SourceUnavailable: reset, time-out, cut off; Unreached: no such
+        name, refused, TLS; BadAnswer: damaged or too large (``max_bytes`` holds on the wire and
+        after decompression).
         """
         deadline = time.monotonic() + seconds
         target = self._guard.check_url(url)
-        addresses = self._guard.resolve(target.host, target.port)
+        try:
+            addresses = self._guard.resolve(target.host, target.port)
+        except SourceUnavailable as error:
+            raise Unreached(error.message, hint=error.hint) from error
         for name, value in headers.items():
             if _BAD_HEADER.search(value):
                 # The standard library's own message would show the value, which may be a
@@ -143,8 +155,11 @@ class Transport:
         connection = self._connection(target, addresses, deadline)
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connected = False
         with _Watchdog(connection, deadline - time.monotonic()) as watchdog:
             try:
+                connection.connect()
+                connected = True
                 connection.request(
                     method,
                     path,
@@ -170,7 +185,8 @@ class Transport:
                 ValueError,
             ) as error:
                 late = watchdog.expired or time.monotonic() >= deadline
-                raise _unavailable(target.host, error, seconds if late else None) from error
+                said = _unavailable(target.host, error, seconds if late else None)
+                raise said if connected else Unreached(said.message, hint=said.hint) from error
             finally:
                 connection.close()
         if watchdog.expired:
@@ -211,12 +227,12 @@ def inflate(wire: bytes, encoding: str, limit: int) -> bytes:
     """Undo Content-Encoding (gzip, deflate, several in a row) without ever holding more than
     ``limit`` bytes.
 
-    Raises SourceUnavailable: damaged, cut off, unknown, or larger than ``limit``.
+    Raises BadAnswer: damaged, cut off, unknown, or larger than ``limit``.
     """
     names = [name.strip().lower() for name in encoding.split(",")]
     names = [name for name in names if name not in ("", "identity")]
     if len(names) > 2:
-        raise SourceUnavailable("The answer is compressed more than twice.")
+        raise BadAnswer("The answer is compressed more than twice.")
     for name in reversed(names):
         if not wire:
             break
@@ -228,9 +244,7 @@ def inflate(wire: bytes, encoding: str, limit: int) -> bytes:
             zlib_header = wire[0] & 0x0F == 8 and int.from_bytes(wire[:2], "big") % 31 == 0
             wire, _ = _member(wire, zlib.MAX_WBITS if zlib_header else -zlib.MAX_WBITS, limit)
         else:
-            raise SourceUnavailable(
-                f"The answer is compressed in a way we did not ask for ({name[:20]})."
-            )
+            raise BadAnswer(f"The answer is compressed in a way we did not ask for ({name[:20]}).")
     return wire
 
 
@@ -253,11 +267,11 @@ def _member(wire: bytes, bits: int, limit: int) -> tuple[bytes, bytes]:
     try:
         data = stream.decompress(wire, limit + 1)
     except zlib.error as error:
-        raise SourceUnavailable("The answer is damaged: it cannot be decompressed.") from error
+        raise BadAnswer("The answer is damaged: it cannot be decompressed.") from error
     if len(data) > limit:
         raise _too_large(limit, "once decompressed")
     if not stream.eof:
-        raise SourceUnavailable("The answer is cut off: its compressed data end too early.")
+        raise BadAnswer("The answer is cut off: its compressed data end too early.")
     return data, stream.unused_data
 
 
@@ -280,9 +294,9 @@ def _wire(value: str) -> str:
     return value.encode().decode("latin-1")
 
 
-def _too_large(limit: int, how: str = "") -> SourceUnavailable:
+def _too_large(limit: int, how: str = "") -> BadAnswer:
     size = f"{limit / 1e6:g} MB" if limit >= 1e5 else f"{limit} bytes"
-    return SourceUnavailable(
+    return BadAnswer(
         f"The answer is larger than {size}{' ' if how else ''}{how}; reading was stopped.",
         hint="LISTENER_MAX_RESPONSE_BYTES sets the limit.",
     )

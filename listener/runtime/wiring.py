@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from listener.pipeline.deliver import Deliverer
     from listener.pipeline.file import FileReport
     from listener.pipeline.ingest import Ingest
+    from listener.pipeline.purses import Purses
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
 
@@ -95,9 +96,19 @@ class Services:
         from listener.net.client import Net
         from listener.net.limits import Limiter
         from listener.store.limits import DatabaseLimits
+        from listener.store.spending import DatabaseLedger
 
         limiter = Limiter(clock=self.clock, sleep=time.sleep, store=DatabaseLimits(self.database))
-        return Net(self.settings, self.guard, limiter, self.clock)
+        # The purses are looked up when first spent from: the registry is built on this net.
+        ledger = DatabaseLedger(self.database, lambda purse: self.purses.terms(purse))
+        return Net(self.settings, self.guard, limiter, self.clock, ledger=ledger)
+
+    @cached_property
+    def purses(self) -> Purses:
+        """What may be spent on each source and connection."""
+        from listener.pipeline.purses import Purses
+
+        return Purses(self.database, self.registry.spec, zone=self.settings.timezone)
 
     @cached_property
     def registry(self) -> Registry:

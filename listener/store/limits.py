@@ -15,7 +15,7 @@ from listener.store.work import Database
 
 T = TypeVar("T")
 
-_COLUMNS = ("last_at", "full_at", "held_until")
+_COLUMNS = ("last_at", "full_at", "held_until", "failures", "open_until")
 
 
 class DatabaseLimits:
@@ -30,7 +30,7 @@ class DatabaseLimits:
         with self._database.write() as work:
             insert_ignore(work.session, HostLimitRow, [{"key": key}])
             row = work.session.execute(
-                select(HostLimitRow.last_at, HostLimitRow.full_at, HostLimitRow.held_until)
+                select(*(getattr(HostLimitRow, name) for name in _COLUMNS))
                 .where(HostLimitRow.key == key)
                 .with_for_update()
             ).one()

@@ -151,6 +151,43 @@ class GapRow(Base):
     filled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
+class BackfillRow(Base):
+    """The rest of a walk that was too long for a run, and how far it is: from ``from_at`` back to
+    ``to_at`` (None = as far as the source goes).
+    """
+
+    __tablename__ = "backfill"
+    __table_args__ = (
+        Index("ix_backfill_watch", "watch_id"),
+        Index(
+            "ix_backfill_due",
+            "next_run_at",
+            sqlite_where=text("finished_at IS NULL"),
+            postgresql_where=text("finished_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[int] = _key()
+    watch_id: Mapped[int] = mapped_column(ForeignKey("watch.id", ondelete="CASCADE"))
+    gap_id: Mapped[int | None] = mapped_column(ForeignKey("gap.id", ondelete="SET NULL"))
+    state: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    reached_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    next_run_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    claim_token: Mapped[str | None] = mapped_column(String(40))
+    claim_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    requests: Mapped[int] = mapped_column(Integer, default=0)
+    items: Mapped[int] = mapped_column(Integer, default=0)
+    new: Mapped[int] = mapped_column(Integer, default=0)
+    failures: Mapped[int] = mapped_column(Integer, default=0)  # in a row
+    error_code: Mapped[str | None] = mapped_column(String(40))
+    error: Mapped[str | None] = mapped_column(Text)
+    complete: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # complete, or given up
+
+
 class CoverageRow(Base):
     """An interval of a watch collected in full, and when that became known (for replays)."""
 
@@ -716,3 +753,56 @@ class ApiKeyRow(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     last_used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class InboundRow(Base):
+    """A webhook that others post to. ``public_id`` stands in its address and is the namespace of
+    what it brings; the secret is stored encrypted.
+    """
+
+    __tablename__ = "inbound"
+
+    id: Mapped[int] = _key()
+    public_id: Mapped[str] = mapped_column(String(40), unique=True)
+    name: Mapped[str] = mapped_column(String(100), unique=True)
+    brand_id: Mapped[int | None] = mapped_column(
+        ForeignKey("brand.id", ondelete="SET NULL"), index=True
+    )
+    match: Mapped[str] = mapped_column(String(10))
+    scheme: Mapped[str] = mapped_column(
+        String(10)
+    )  # standard, typeform, github, zendesk, token
+    secret: Mapped[bytes] = mapped_column(LargeBinary)
+    preset: Mapped[str] = mapped_column(String(40), default="")  # what the mapping began as
+    mapping: Mapped[dict[str, Any]] = mapped_column(Json)
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class InboundItemRow(Base):
+    """One delivery to a webhook as it came, until it was mapped; ``dedupe`` tells repeats."""
+
+    __tablename__ = "inbound_item"
+    __table_args__ = (
+        UniqueConstraint("inbound_id", "dedupe"),
+        Index(
+            "ix_inbound_item_waiting",
+            "id",
+            sqlite_where=text("state = 'waiting'"),
+            postgresql_where=text("state = 'waiting'"),
+        ),
+        Index("ix_inbound_item_received", "received_at"),
+    )
+
+    id: Mapped[int] = _key()
+    delivery_id: Mapped[str] = mapped_column(String(40), unique=True)
+    inbound_id: Mapped[int] = mapped_column(ForeignKey("inbound.id", ondelete="CASCADE"))
+    dedupe: Mapped[str] = mapped_column(String(64))
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    content_type: Mapped[str] = mapped_column(String(200), default="")
+    headers: Mapped[dict[str, str]] = mapped_column(Json, default=dict)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    state: Mapped[str] = mapped_column(String(10))  # waiting | done | skipped | failed
+    reason: Mapped[str] = mapped_column(Text, default="")
+    items: Mapped[int] = mapped_column(Integer, default=0)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
