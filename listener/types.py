@@ -122,7 +122,8 @@ class Param:
     title: str
     title_ko: str
     required: bool = False
-    kind: str = "string"  # string | text (several lines) | url | integer | number | boolean
+    # string | text (several lines) | url | selector (CSS or XPath) | integer | number | boolean
+    kind: str = "string"
     default: str | None = None
     choices: tuple[str, ...] = ()
     example: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from listener.errors import LayoutChanged
-from listener.types import Gap, RawItem, SourceSpec
+from listener.types import Gap, RatingSnapshot, RawItem, SourceSpec
 
 _ITEM: TypeAdapter[RawItem] = TypeAdapter(RawItem)
 
@@ -44,6 +44,7 @@ class CrawlReport:
     gaps: tuple[Gap, ...] = ()
     notices: tuple[str, ...] = ()
     suspect: str | None = None
+    ratings: tuple[RatingSnapshot, ...] = ()
     error: str | None = None
     message: str = ""
     hint: str | None = None

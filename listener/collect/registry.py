@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from listener.collect import sources
 from listener.collect.base import Poller
+from listener.collect.selectors import to_xpath
 from listener.errors import InvalidInput
 from listener.net.client import Net
 from listener.settings import PREFIX, Settings
@@ -25,6 +26,7 @@ _FALSE = frozenset({"false", "no", "off", "0"})
 _JSON_TYPES = {
     "string": "string",
     "url": "string",
+    "selector": "string",
     "integer": "integer",
     "number": "number",
     "boolean": "boolean",
@@ -177,6 +179,11 @@ def _checked(one: Param, value: str) -> str:
         return "true" if word in _TRUE else "false"
     if one.kind == "url":
         return _url(one, value)
+    if one.kind == "selector":
+        try:
+            to_xpath(value)
+        except ValueError as error:
+            raise _wrong(one, f"is a CSS selector or an XPath ({error})") from None
     if len(value) > 4_000:
         raise _wrong(one, "is too long")
     return value

@@ -42,6 +42,7 @@ from listener.wire import JOB, REPORT, SPECS, CrawlJob, CrawlReport, load_item
 log = logging.getLogger(__name__)
 
 BATCH = 200
+_HELD = 5.0  # seconds after which items are handed on though a batch is not full
 CRAWLS_AT_ONCE = 2  # an import of Scrapy alone costs more than a second of CPU
 LONGEST = timedelta(minutes=30)
 _PATIENCE = 10.0  # seconds a spider has to end in order
@@ -123,14 +124,21 @@ class SpiderCollector:
         deadline = time.monotonic() + LONGEST.total_seconds()
         with (folder / "items.jsonl").open("rb") as lines:
             pending: list[RawItem] = []
+            since = time.monotonic()
             while True:
                 ended = process.poll() is not None
+                if not pending:
+                    since = time.monotonic()
                 pending += _read(lines)
                 while len(pending) >= BATCH:
                     yield Batch(items=tuple(pending[:BATCH]), state=state)
                     del pending[:BATCH]
                 if ended:
                     break
+                if pending and time.monotonic() - since > _HELD:
+                    # A slow site: what is there is stored, and a preview need not wait for the end.
+                    yield Batch(items=tuple(pending), state=state)
+                    pending.clear()
                 if time.monotonic() > deadline:
                     log.warning("a crawl of %s took too long and was ended", self.spec.name)
                     _end(process)
@@ -160,6 +168,7 @@ class SpiderCollector:
             notices=report.notices,
             requests=report.requests,
             suspect=report.suspect,
+            ratings=report.ratings,
             unchanged=report.unchanged and not report.items,
         )
 
@@ -173,11 +182,14 @@ def spider_collectors(settings: Settings) -> dict[str, SpiderCollector]:
 def describe(home: Path) -> list[SourceSpec]:
     """What the spiders say of themselves. Kept in a file until one of their sources changes.
 
-    Raises ConfigError when Scrapy cannot load them.
+    Like bytecode, the file lies beside the sources where they may be written to, so that all
+    installs share it; else in the home folder. Raises ConfigError when Scrapy cannot load them.
     """
-    kept = home / "cache" / f"spiders-{_fingerprint()}.json"
-    with contextlib.suppress(OSError, ValidationError):
-        return SPECS.validate_json(kept.read_bytes())
+    places = [*_beside_sources(), home / "cache"]
+    name = f"spiders-{_fingerprint()}.json"
+    for place in places:
+        with contextlib.suppress(OSError, ValidationError):
+            return SPECS.validate_json((place / name).read_bytes())
     done = subprocess.run(
         [sys.executable, "-m", "scrapy", "describe"],
         env=_environ(),
@@ -192,19 +204,38 @@ def describe(home: Path) -> list[SourceSpec]:
         raise ConfigError(
             "The spiders cannot be loaded.", hint=said[-1][:300] if said else None
         ) from error
-    with contextlib.suppress(OSError):  # a cache is a convenience
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        draft = kept.with_suffix(f".{os.getpid()}")
-        draft.write_bytes(done.stdout)
-        draft.rename(kept)
+    for place in places:
+        with contextlib.suppress(OSError):  # a cache is a convenience
+            _keep(place / name, done.stdout)
+            break
     return specs
 
 
-def _fingerprint() -> str:
-    """Changes with any file of the spiders package, which is found without importing it."""
+def _keep(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all, in place of older ones of its kind."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(data)
+    draft.rename(path)
+    for older in path.parent.glob("spiders-*.json"):
+        if older != path:
+            older.unlink(missing_ok=True)
+
+
+def _folders() -> list[Path]:
+    """Where the spiders package lies, found without importing it."""
     found = importlib.util.find_spec("spiders")
     places: Sequence[str] = (found.submodule_search_locations or ()) if found else ()
-    files = sorted(path for place in places for path in Path(place).rglob("*.py"))
+    return [Path(place) for place in places]
+
+
+def _beside_sources() -> list[Path]:
+    return [] if sys.dont_write_bytecode else [place / "__pycache__" for place in _folders()][:1]
+
+
+def _fingerprint() -> str:
+    """Changes with any file of the spiders package."""
+    files = sorted(path for place in _folders() for path in place.rglob("*.py"))
     told = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
