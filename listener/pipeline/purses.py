@@ -1,4 +1,4 @@
-"""What purses may spend: a source's quotas, and the budget that its connection or the settings set."""
+"""What purses may spend: a source's quotas, and the budget of its connection or the settings."""
 
 from __future__ import annotations
 

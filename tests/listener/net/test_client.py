@@ -535,3 +535,44 @@ def test_threads_share_a_client(net: Net, server: WebServer) -> None:
         thread.join()
     assert results == ["ok"] * 16
     assert net.requests == 16
+
+
+# --- a host that fails -------------------------------------------------------------------------
+
+
+def test_a_host_that_fails_is_left_alone_and_asked_again(
+    make_net: MakeNet, server: WebServer, clock: Any
+) -> None:
+    rule = Rule(delay=timedelta())
+    net = make_net(request_timeout=2)
+    server.pages["/down"] = Play("no", 503)
+    server.pages["/cut"] = Play("short", how="truncated")
+    server.pages["/up"] = Play("yes")
+    for path in ("/down", "/cut", "/down", "/cut", "/down"):
+        with pytest.raises(SourceUnavailable):
+            get(net, server, path, rule=rule)
+    with pytest.raises(
+        SourceUnavailable, match=r"failed 5 times in a row.*asked again at"
+    ) as error:
+        get(net, server, "/up", rule=rule)
+    assert error.value.requests == 0
+    assert len(server.seen) == 5
+    assert error.value.retry_at is not None
+    clock.now = error.value.retry_at
+    assert get(net, server, "/up", rule=rule).text == "yes"
+    for _ in range(4):
+        with pytest.raises(SourceUnavailable, match="503"):
+            get(net, server, "/down", rule=rule)
+    get(net, server, "/up", rule=rule)  # four are not five
+
+
+def test_refusals_and_odd_answers_are_no_failures_of_the_host(
+    make_net: MakeNet, server: WebServer
+) -> None:
+    net = make_net(max_response_bytes=100)
+    server.pages["/large"] = Play("x" * 1_000)
+    server.pages["/no"] = Play("no", 404)
+    for path in ["/large", "/no"] * 4:
+        with pytest.raises(SourceUnavailable, match=r"larger|404"):
+            get(net, server, path, rule=Rule(delay=timedelta()))
+    assert len(server.seen) == 8

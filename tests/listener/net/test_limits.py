@@ -10,8 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listener.errors import RateLimited
-from listener.net.limits import FREE, Limiter, LimitState, MemoryLimits, Rule, reserve
+from listener.errors import RateLimited, SourceUnavailable
+from listener.net.limits import (
+    FREE,
+    LONGEST_OPEN,
+    Limiter,
+    LimitState,
+    MemoryLimits,
+    Rule,
+    admit,
+    failed,
+    modest,
+    reserve,
+)
 
 NOW = datetime(2025, 3, 10, 12, 0, tzinfo=UTC)
 
@@ -100,3 +111,57 @@ def test_threads_share_one_queue(clock: Any) -> None:
     for thread in threads:
         thread.join()
     assert sorted(slots) == [NOW + s(i) for i in range(200)]
+
+
+# --- the circuit breaker -----------------------------------------------------------------------
+
+
+def test_the_breaker_opens_after_five_failures_and_doubles() -> None:
+    state, lengths = LimitState(), []
+    for _ in range(12):
+        state = failed(state, NOW)
+        lengths.append((state.open_until - NOW) / s(60) if state.open_until else 0)
+    assert lengths == [0, 0, 0, 0, 1, 2, 4, 8, 16, 30, 30, 30]
+    for _ in range(2_000):
+        state = failed(state, NOW)
+    assert state.open_until == NOW + LONGEST_OPEN
+
+
+def test_one_probe_goes_out_when_the_time_is_over() -> None:
+    state = LimitState()
+    for _ in range(5):
+        state = failed(state, NOW)
+    assert admit(state, NOW + s(59))[1] == NOW + s(60)
+    probing, until = admit(state, NOW + s(60))
+    assert until is None
+    assert admit(probing, NOW + s(61))[1] == NOW + s(120)  # the others wait for the probe
+    assert admit(failed(probing, NOW + s(61)), NOW + s(150))[1] == NOW + s(181)
+
+
+def test_an_open_breaker_says_so_and_when(clock: Any) -> None:
+    limiter = Limiter(clock, sleep=clock.sleep, rule=Rule(delay=s(0)), jitter=lambda: 0.5)
+    for _ in range(5):
+        limiter.wait("a.example:443|")
+        limiter.failed("a.example:443|")
+    with pytest.raises(SourceUnavailable, match="failed 5 times in a row; it is asked") as caught:
+        limiter.wait("a.example:443|")
+    assert caught.value.retry_at == clock.now + s(63)  # with a little jitter
+    limiter.wait("a.example:443|7")  # another account is another matter
+    limiter.wait("a.example:443|", FREE)  # so is what must not wait
+    clock.now += s(63)
+    assert limiter.wait("a.example:443|") == 5
+    limiter.succeeded("a.example:443|")
+    assert limiter.wait("a.example:443|") == 0
+
+
+def test_a_backfill_sees_half_of_the_burst(clock: Any) -> None:
+    rule = Rule(delay=s(0), burst=10, refill=s(60))
+    limiter = Limiter(clock, sleep=clock.sleep, rule=rule)
+    for _ in range(5):
+        limiter.wait("a:443|", background=True)
+    with pytest.raises(RateLimited):
+        limiter.wait("a:443|", background=True)
+    for _ in range(5):
+        limiter.wait("a:443|")
+    assert clock.slept == []
+    assert modest(FREE) == FREE

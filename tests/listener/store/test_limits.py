@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from builders import NOW
-from listener.errors import RateLimited
+from listener.errors import RateLimited, SourceUnavailable
 from listener.net.limits import Limiter, Rule
 from listener.store.limits import DatabaseLimits
 from listener.store.work import Database
@@ -43,6 +43,18 @@ def test_a_hold_reaches_the_other_process(database: Database) -> None:
         other.wait("api.example:443|a")
     assert error.value.retry_at == NOW + timedelta(minutes=15)
     other.wait("api.example:443|b")  # another account has limits of its own
+
+
+def test_failures_of_all_processes_open_the_breaker(database: Database) -> None:
+    limiters = [_limiter(database, []), _limiter(Database(database.url), [])]
+    for turn in range(5):
+        limiters[turn % 2].wait(f"down.example:443|{turn // 9}")
+        limiters[turn % 2].failed("down.example:443|0")
+    for limiter in limiters:
+        with pytest.raises(SourceUnavailable, match="5 times in a row"):
+            limiter.wait("down.example:443|0")
+    limiters[0].succeeded("down.example:443|0")
+    limiters[1].wait("down.example:443|0")
 
 
 def test_no_slot_is_given_twice(database: Database) -> None:
