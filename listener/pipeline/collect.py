@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import orjson
 
+from listener.collect import profile as profiles
 from listener.collect.cadence import next_run
 from listener.errors import (
     BudgetExhausted,
@@ -80,6 +81,13 @@ class _Told:
     complete: bool = False
     suspect: str | None = None
     next_at: datetime | None = None
+    tally: profiles.Tally = field(default_factory=lambda: profiles.Tally(profiles.Profile()))
+    profile: profiles.Profile | None = None
+
+    def judge(self, *, at: datetime, every: timedelta) -> None:
+        """Hold what the run brought against what its watch usually brings."""
+        if self.suspect is None:
+            self.profile, self.suspect = self.tally.end(at, every)
 
 
 class Runner:
@@ -147,11 +155,12 @@ class Runner:
             row = watches.get(session, claim.watch_id)
             every, covered_to = timedelta(seconds=row.every_s), row.covered_to
             failures, state = row.failures, watches.state_of(row)
-        told = _Told()
+        told = _Told(tally=profiles.Tally(profiles.load(row.profile)))
         error: Exception | None = None
         try:
             with self._renewing(claim):
                 self._collect(claim, state, covered_to, told)
+            told.judge(at=self._clock(), every=every)
         except ClaimLost as lost:
             log.warning("%s", lost)
             return self._report(claim)
@@ -161,7 +170,9 @@ class Runner:
         reach("collect.ended")
         try:
             with self._database.write() as work:
-                watches.finish(work.session, claim, ending, now=self._clock())
+                ended = watches.finish(work.session, claim, ending, now=self._clock())
+                if told.profile is not None and ended.profile == row.profile:
+                    ended.profile = profiles.dump(told.profile)
                 reach("finish.written")
                 work.commit()
             reach("finish.committed")
@@ -183,6 +194,7 @@ class Runner:
                 batch, watch, claim, covered_to=covered_to, now=self._clock(), lease=LEASE
             )
             reach("collect.stored")
+            told.tally.add(batch.items, new=report.new, unchanged=batch.unchanged)
             told.news += report.new + report.edited + report.deleted
             told.complete = batch.complete or batch.unchanged
             told.suspect = batch.suspect or told.suspect

@@ -26,6 +26,7 @@ from listener.store.base import from_us, to_us
 from listener.store.generations import Versions
 from listener.store.killpoints import reach
 from listener.store.mentions import Context, Identity, Incoming, Known, Stale, Stored, identity_of
+from listener.store.ratings import record as record_ratings
 from listener.store.work import Database, is_deadlock
 from listener.text import to_mention
 from listener.types import (
@@ -145,6 +146,7 @@ class Ingest:
 
         def after(session: Session, report: Report) -> None:
             gaps.record(session, watch.id, claim.run_id, batch.gaps, now=now)
+            record_ratings(session, watch.id, batch.ratings, now=now)
             watches.advance(session, claim, batch.state, last_item_at=_latest(batch.items, now=now))
             runs.count(
                 session,

@@ -115,6 +115,7 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
     )
     if moved:
         row.params = dict(fields.get("params", row.params))
+        row.profile = {}
         row.state = {}
         row.covered_to = None
         row.claim_token = row.claim_until = None
