@@ -110,12 +110,14 @@ class Poller(ABC):
     Subclasses in ``collect/sources/`` are found by themselves. ``conditional`` = the newest page is
     asked with validators, so that a source that has nothing new can say so. ``lookback`` = how far
     below the mark items may still appear (late indexing, back-dated posts): each walk goes down
-    that much further.
+    that much further. ``apart`` = each lane is a host of its own, so that what one refuses, or puts
+    off, says nothing of the others.
     """
 
     spec: SourceSpec  # a class attribute of each source
     conditional: ClassVar[bool] = False
     lookback: ClassVar[timedelta] = timedelta()
+    apart: ClassVar[bool] = False
 
     def __init__(self, net: Net) -> None:
         self.net = net
@@ -159,9 +161,10 @@ class Poller(ABC):
                     sound = sound and batch.suspect is None
                     ended = last and batch.complete and failed is None and sound
                     yield replace(batch, complete=ended, unchanged=ended and batch.unchanged)
-            except (RateLimited, BudgetExhausted, AuthRejected):
-                raise  # holds for all lanes alike
             except SourceError as error:
+                common = isinstance(error, RateLimited | AuthRejected) and not self.apart
+                if common or isinstance(error, BudgetExhausted):
+                    raise  # holds for all lanes alike
                 if len(lanes) > 1:
                     error.message = f"{lane}: {error.message}"
                 if failed is not None:
