@@ -22,10 +22,12 @@ from listener.errors import (
     SourceUnavailable,
 )
 from listener.net.page import redact
-from listener.net.retry import NO_DETOUR, challenge, classify
-from listener.types import Gap, SourceSpec
+from listener.net.retry import challenge, classify
+from listener.types import Gap, RatingSnapshot, SourceSpec
 from listener.wire import JOB, CrawlJob, CrawlReport
 from spiders.guard import RefusedTarget
+from spiders.official import official_way
+from spiders.robots import TooSlow
 
 
 class SourceSpider(scrapy.Spider):
@@ -46,6 +48,7 @@ class SourceSpider(scrapy.Spider):
         self.error: SourceError | None = None
         self.gaps: list[Gap] = []
         self.notices: list[str] = []
+        self.ratings: dict[tuple[str, str], RatingSnapshot] = {}
         self.suspect: str | None = None
         self.unchanged = False
         self.cursor: dict[str, Any] = dict(self.job.cursor)
@@ -109,20 +112,23 @@ class SourceSpider(scrapy.Spider):
             self.fail(
                 Blocked(
                     f"{redact(response.url)} shows a page against robots instead of its content.",
-                    hint=NO_DETOUR,
+                    hint=official_way(response.url),
                     status=status,
                 )
             )
             return False
         error = classify(status, headers, response.body, self.job.now, url=redact(response.url))
+        if isinstance(error, Blocked):
+            error.hint = official_way(response.url)
         self.fail(error or SourceUnavailable(f"{redact(response.url)} answers HTTP {status}."))
         return False
 
     def failed(self, failure: Failure) -> None:
         """The errback of every request."""
         error = failure.value
-        url = redact(getattr(getattr(failure, "request", None), "url", "the page"))
-        if isinstance(error, RefusedTarget):
+        asked = getattr(getattr(failure, "request", None), "url", "the page")
+        url = redact(asked)
+        if isinstance(error, RefusedTarget | TooSlow):
             self.fail(error.error)
         elif isinstance(error, SourceError):  # the resolver's
             self.fail(error)
@@ -130,7 +136,7 @@ class SourceSpider(scrapy.Spider):
             self.fail(
                 Blocked(
                     f"The robots.txt of this site forbids {url}.",
-                    hint=NO_DETOUR,
+                    hint=official_way(asked),
                 )
             )
         else:
@@ -154,6 +160,7 @@ class SourceSpider(scrapy.Spider):
             gaps=tuple(self.gaps),
             notices=tuple(dict.fromkeys(self.notices)),
             suspect=self.suspect,
+            ratings=tuple(self.ratings.values()),
             error=error.code if error else None,
             message=error.message if error else "",
             hint=error.hint if error else None,

@@ -24,7 +24,11 @@ TELNETCONSOLE_ENABLED = False
 HTTPERROR_ALLOW_ALL = True  # the spider says in words what a status means
 DNS_RESOLVER = "spiders.guard.GuardedResolver"
 
-DOWNLOADER_MIDDLEWARES = {"spiders.guard.GuardMiddleware": 50}
+DOWNLOADER_MIDDLEWARES = {
+    "spiders.guard.GuardMiddleware": 50,
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "spiders.robots.PoliteRobots": 100,
+}
 ITEM_PIPELINES = {"spiders.pipelines.Validate": 100, "spiders.pipelines.WriteItems": 900}
 EXTENSIONS = {"spiders.extensions.RunReport": 500, "spiders.extensions.EndWithParent": 500}
 

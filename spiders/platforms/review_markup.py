@@ -1,4 +1,4 @@
-"""Reads schema.org Review out of a page: JSON-LD and microdata, in all the shapes that sites use.
+"""Reads schema.org Review out of a page: JSON-LD, microdata and RDFa, in the shapes that sites use.
 
 Pure: text of a page in, reviews out. Shapes are those counted in saved pages of real shops and
 blogs: nested under a product or in ``@graph``, one object or a list, authors as strings, people or
@@ -20,10 +20,12 @@ import lxml.html
 from lxml.etree import ParserError
 
 from listener.text import derived_id
-from listener.types import Precision, RawAuthor
+from listener.types import Precision, RatingSnapshot, RawAuthor
+from spiders.platforms.loose_json import loose_json
 
 _REVIEW_TYPES = frozenset({"review", "userreview", "criticreview", "employerreview"})
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)?")
+_RDFA = re.compile(r"""\btypeof\s*=\s*["'][^"']*(?:Review|Rating)""")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
 _DEPTH = 12  # of nesting that is followed
 _UNKNOWN_DATE = "undated"
@@ -63,6 +65,7 @@ class FoundPage:
     """What a page holds: its reviews, where it goes on, and what was odd about it."""
 
     reviews: list[FoundReview] = field(default_factory=list)
+    ratings: list[RatingSnapshot] = field(default_factory=list)
     next_url: str | None = None
     notices: list[str] = field(default_factory=list)
 
@@ -70,38 +73,37 @@ class FoundPage:
 def read_page(html: str, url: str) -> FoundPage:
     """The reviews and the next page of an HTML page. Broken markup gives a notice, not an error."""
     notices: list[str] = []
-    nodes: list[Any] = []
-    for syntax in ("json-ld", "microdata"):
+    nodes = _json_ld(html, url, notices)
+    for syntax in _syntaxes(html):
         try:
+            base = url.partition("?")[0] if syntax == "rdfa" else url  # ids are relative to it
             found = extruct.extract(
-                html, base_url=url, syntaxes=[syntax], uniform=True, errors="strict"
-            )
-            nodes += found[syntax]
-        except (ValueError, ParserError) as error:  # a JSONDecodeError is a ValueError
-            rescued = _rescue(html) if syntax == "json-ld" else []
-            nodes += rescued
-            if not rescued:
-                notices.append(f"The {syntax} of {url} cannot be read ({str(error)[:80]}).")
+                html, base_url=base, syntaxes=[syntax], uniform=True, errors="strict"
+            )[syntax]
+            nodes += _joined(found) if syntax == "rdfa" else found
+        except (ValueError, LookupError, ParserError) as error:
+            notices.append(f"The {syntax} of {url} cannot be read ({str(error)[:80]}).")
     reviews: list[FoundReview] = []
     seen: set[tuple[Any, ...]] = set()
-    aggregates = 0
+    ratings: list[RatingSnapshot] = []
     for review, subject in _walk(nodes, None, 0):
         if review is None:
-            aggregates += 1
+            average = _average(subject or {}, url)
+            # The same thing told in two syntaxes, or of each variant of a product, counts once.
+            if average is not None and average.subject not in {one.subject for one in ratings}:
+                ratings.append(average)
             continue
         made = _review(review, subject, url)
         if made is None:
             continue
         # Pages mark the same review up twice, in both syntaxes.
-        key = (made.text, made.title, made.rating, made.author.name if made.author else None)
+        key = _key(made)
         if key not in seen or made.id:
             if key in seen:
                 reviews = [r for r in reviews if _key(r) != key]
             seen.add(key)
             reviews.append(made)
-    if aggregates and not reviews:
-        notices.append(f"{url} tells an average rating only, without single reviews.")
-    return FoundPage(reviews=reviews, next_url=_next(html, url), notices=notices)
+    return FoundPage(reviews=reviews, ratings=ratings, next_url=_next(html, url), notices=notices)
 
 
 def _key(review: FoundReview) -> tuple[Any, ...]:
@@ -109,20 +111,98 @@ def _key(review: FoundReview) -> tuple[Any, ...]:
     return (review.text, review.title, review.rating, name)
 
 
-def _rescue(html: str) -> list[Any]:
+def _json_ld(html: str, url: str, notices: list[str]) -> list[Any]:
     """JSON-LD blocks one by one, as one broken block must not hide the others."""
+    if "ld+json" not in html.lower():
+        return []
     try:
         tree = lxml.html.fromstring(html)
     except (ParserError, ValueError):
         return []
     nodes: list[Any] = []
-    for block in tree.xpath('//script[@type="application/ld+json"]'):
-        page = f'<script type="application/ld+json">{block.text or ""}</script>'
-        try:
-            nodes += extruct.extract(page, syntaxes=["json-ld"], uniform=True)["json-ld"]
-        except (ValueError, ParserError):
+    for block in tree.iter("script"):
+        if "ld+json" not in (block.get("type") or "").lower():
             continue
+        try:
+            nodes += loose_json(block.text or "")
+        except ValueError as error:
+            notices.append(f"The json-ld of {url} cannot be read ({str(error)[:80]}).")
     return nodes
+
+
+def _syntaxes(html: str) -> list[str]:
+    """The syntaxes besides JSON-LD that a page may hold reviews in.
+
+    Reading RDFa takes 0.1 s a page and microdata 4 ms (measured 2026-11 on 2,000 elements), so it
+    is looked for only where a review is announced.
+    """
+    found = ["microdata"] if "itemtype" in html else []
+    return [*found, "rdfa"] if _RDFA.search(html) else found
+
+
+def _joined(nodes: list[Any]) -> list[Any]:
+    """RDFa's flat list of nodes as nested objects with short names: the shape of the others."""
+    by_id = {node["@id"]: node for node in nodes if isinstance(node, Mapping) and "@id" in node}
+    told: set[str] = set()
+
+    def value(part: Any, depth: int) -> Any:
+        if isinstance(part, list):
+            parts = [value(one, depth) for one in part]
+            return parts[0] if len(parts) == 1 else parts
+        if not isinstance(part, Mapping):
+            return part
+        if "@value" in part:
+            return part["@value"]
+        target = by_id.get(part.get("@id", ""))
+        if target is None or depth > _DEPTH:
+            return part.get("@id")
+        if depth:
+            told.add(target["@id"])
+        return {
+            name if name.startswith("@") else re.split(r"[/#]", name)[-1]: (
+                one if name.startswith("@") else value(one, depth + 1)
+            )
+            for name, one in target.items()
+        }
+
+    made = {node["@id"]: value(node, 0) for node in by_id.values()}
+    # The list has no order: that of the ids at least is the same the next time.
+    return [one for name, one in sorted(made.items()) if name not in told]
+
+
+def _count(value: Any) -> int | None:
+    """A whole number, whatever stands between its thousands."""
+    told = re.sub(r"(?<=\d)[.,\s](?=\d{3}(?!\d))", "", _text(value) or "")
+    found = re.search(r"\d{1,12}", told)
+    return int(found.group()) if found else None
+
+
+def _average(node: Mapping[str, Any], url: str) -> RatingSnapshot | None:
+    """What a product, a place or a recipe is rated on average, and by how many."""
+    told = node.get("aggregateRating")
+    if isinstance(told, list):
+        told = next((one for one in told if isinstance(one, Mapping)), None)
+    if not isinstance(told, Mapping):
+        return None
+    average, low, high = _rating(told)
+    if average is None or low is None or high is None:
+        return None
+    counts = [_count(told.get(name)) for name in ("reviewCount", "ratingCount")]
+    page = _text(node.get("url")) if "url" in node else None
+    link = urljoin(url, page) if page else url
+    about = _text(node.get("name"))
+    page_of = url.partition("?")[0]  # page 2 of a list tells the same average again
+    name = _text(node.get("sku")) or _text(node.get("@id")) or about or ""
+    return RatingSnapshot(
+        subject=f"{page_of}#{name}"[:500] if name else url[:500],
+        namespace=urlsplit(url).netloc.lower(),
+        average=average,
+        count=max((one for one in counts if one is not None), default=None),
+        rating_min=low,
+        rating_max=high,
+        title=about[:500] if about else None,
+        url=link,
+    )
 
 
 def _walk(

@@ -1,4 +1,4 @@
-"""Reviews on any page that marks them up with schema.org, as JSON-LD or microdata."""
+"""Reviews on any page that marks them up with schema.org, as JSON-LD, microdata or RDFa."""
 
 from __future__ import annotations
 
@@ -113,6 +113,8 @@ class ReviewsSpider(SourceSpider):
             return
         page = read_page(response.text, response.url)
         self.notices += page.notices
+        for rating in page.ratings:
+            self.ratings.setdefault((rating.namespace, rating.subject), rating)
         if walk.pages == 1 and not self._is_trusted(walk, page.reviews, response):
             return
         fresh = 0
@@ -150,7 +152,12 @@ class ReviewsSpider(SourceSpider):
             )
             return False
         if not reviews:
-            self.notices.append(f"{walk.start} has no reviews marked up with schema.org.")
+            self.notices.append(
+                f"{walk.start} tells an average rating only, without single reviews."
+                if self.ratings
+                else f"{walk.start} has no reviews marked up with schema.org: the source page reads"
+                " it by selectors."
+            )
         found = {}
         for header, name in ((b"ETag", "etag"), (b"Last-Modified", "last-modified")):
             value = response.headers.get(header)

@@ -139,10 +139,89 @@ def test_one_broken_block_does_not_hide_the_others() -> None:
     assert _page('{"@type": ').notices
 
 
-def test_an_average_alone_is_said_and_is_no_review() -> None:
-    page = _page({"@type": "Product", "name": "P", "aggregateRating": {"ratingValue": 4.5}})
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        "/* by the shop */ {}",
+        "// by the shop\n{}",
+        "//<![CDATA[\n{}\n//]]>",
+        "/*<![CDATA[*/{}/*]]>*/",
+        "<![CDATA[{}]]>",
+        "<!-- {} -->",
+        "\ufeff{}",
+        "{};",
+        "[{},]",
+        '{{"@graph": [{},],}}',
+        '{}{{"@type": "WebPage", "url": "https://shop.example//17"}}',
+    ],
+)
+def test_json_that_is_none_is_read_all_the_same(wrap: str) -> None:
+    review = json.dumps({"@type": "Review", "reviewBody": "느려요 // 정말, ]", "author": "김하늘"})
+    page = _page(wrap.format(review))
+    assert [r.text for r in page.reviews] == ["느려요 // 정말, ]"]
+    assert page.notices == []
+
+
+@pytest.mark.parametrize(
+    ("block", "text"),
+    [
+        ('{"@type": "Review", "reviewBody": "두\n줄\t입니다\x01"}', "두\n줄\t입니다\x01"),
+        ('{"@type": "Review", "reviewBody": "it\\\'s late"}', "it's late"),
+        ("{&quot;@type&quot;:&quot;Review&quot;,&quot;reviewBody&quot;:&quot;늦음&quot;}", "늦음"),
+        ('{"@type": "Review", "reviewBody": "5 &lt; 6 &amp; &quot;늦음&quot;"}',
+         "5 &lt; 6 &amp; &quot;늦음&quot;"),  # entities are read when the text is cleaned
+    ],
+)  # fmt: skip
+def test_control_characters_escapes_and_entities(block: str, text: str) -> None:
+    assert [r.text for r in _page(block).reviews] == [text]
+
+
+def test_rdfa_is_read() -> None:
+    body = """<div vocab="https://schema.org/" typeof="Product"><b property="name">샐러드</b>
+      <div property="review" typeof="Review" resource="#r-101">
+       <span property="author" typeof="Person"><span property="name">김하늘</span></span>
+       <span property="reviewRating" typeof="Rating"><span property="ratingValue">2,5</span>
+        <meta property="bestRating" content="5"></span>
+       <time property="datePublished" content="2026-03-01">3월 1일</time>
+       <p property="reviewBody">배송이 너무 늦어요</p></div>
+      <div property="review" typeof="Review"><p property="reviewBody">좋아요</p></div></div>"""
+    found = _page(body=body).reviews
+    late = next(r for r in found if r.rating)
+    assert {r.text for r in found} == {"배송이 너무 늦어요", "좋아요"}
+    assert (late.rating, late.rating_max, late.product) == (2.5, 5.0, "샐러드")
+    assert late.author is not None
+    assert late.author.name == "김하늘"
+    assert late.precision is Precision.DAY
+    assert late.id == "https://shop.example/products/17#r-101"
+
+
+@pytest.mark.parametrize(
+    ("rating", "average", "count", "scale"),
+    [
+        ({"ratingValue": 4.5, "reviewCount": 12}, 4.5, 12, (1.0, 5.0)),
+        ({"ratingValue": "4,5", "ratingCount": "1,204"}, 4.5, 1204, (1.0, 5.0)),
+        ({"ratingValue": "87", "bestRating": "100", "worstRating": "0"}, 87.0, None, (0.0, 100.0)),
+        ([{"@type": "AggregateRating", "ratingValue": 9.1, "bestRating": 10, "reviewCount": 3}],
+         9.1, 3, (1.0, 10.0)),
+    ],
+)  # fmt: skip
+def test_an_average_is_a_snapshot_and_no_review(
+    rating: Any, average: float, count: int | None, scale: tuple[float, float]
+) -> None:
+    page = _page({"@type": "Product", "name": "샐러드", "sku": "s17", "aggregateRating": rating})
     assert page.reviews == []
-    assert "average" in page.notices[0]
+    (told,) = page.ratings
+    assert (told.average, told.count, (told.rating_min, told.rating_max)) == (average, count, scale)
+    assert (told.subject, told.title) == ("https://shop.example/products/17#s17", "샐러드")
+    assert told.namespace == "shop.example"
+
+
+def test_an_average_beside_reviews_and_one_that_is_none() -> None:
+    product = {"@type": "Product", "name": "P", "review": [{"@type": "Review", **BODY}]}
+    page = _page({**product, "aggregateRating": {"ratingValue": 4, "reviewCount": 1}})
+    assert (len(page.reviews), len(page.ratings)) == (1, 1)
+    assert _page({**product, "aggregateRating": {"reviewCount": 0}}).ratings == []
+    assert _page({**product, "aggregateRating": {"ratingValue": 7, "bestRating": 5}}).ratings == []
 
 
 @pytest.mark.parametrize(
