@@ -60,6 +60,10 @@ class FakeRegistry:
     def __init__(self, collectors: Iterable[FakeCollector]) -> None:
         self._collectors = {one.spec.name: one for one in collectors}
 
+    def names(self) -> list[str]:
+        """Every source's name."""
+        return sorted(self._collectors)
+
     def spec(self, source: str) -> SourceSpec:
         """What a source is."""
         return self.collector(source).spec

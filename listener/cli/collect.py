@@ -38,7 +38,8 @@ def collect(
             if as_json:
                 typer.echo(json.dumps(report, ensure_ascii=False))
             else:
-                words = f"watch {report['watch']}: {report['outcome']}, {report['items']} items"
+                what = "back-fill of watch" if report.get("backfill") else "watch"
+                words = f"{what} {report['watch']}: {report['outcome']}, {report['items']} items"
                 typer.echo(f"{words}, {report['new']} new, {report['edited']} edited")
                 if report["error"]:
                     typer.secho(f"  {report['error']} {report['hint'] or ''}", fg="red", err=True)

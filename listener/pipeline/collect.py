@@ -60,6 +60,10 @@ class Registry(Protocol):
         """What a source is. Raises InvalidInput for an unknown one."""
         ...
 
+    def names(self) -> list[str]:
+        """Every source's name."""
+        ...
+
     def collector(self, source: str, /) -> Collector:
         """What reads it. Raises InvalidInput for an unknown one."""
         ...
@@ -114,6 +118,10 @@ class Runner:
         """What reads a source. Raises InvalidInput for an unknown one."""
         return self._registry.collector(source)
 
+    def sources(self) -> list[str]:
+        """The names of all sources."""
+        return self._registry.names()
+
     def resolve(self, watch: Watch) -> Watch:
         """The watch with what its connection leaves out: address and credentials of the source."""
         spec, given = self._registry.spec(watch.source), watch.connection
@@ -125,6 +133,12 @@ class Runner:
         }
         connection = replace(given, base_url=base_url, credentials=credentials)
         return replace(watch, connection=connection)
+
+    def load(self, watch_id: int) -> Watch:
+        """A watch as it is to be collected, credentials opened. Raises NotFound."""
+        with self._database.read() as session:
+            stored = watches.load(session, watch_id, self._open)
+        return self.resolve(stored)
 
     def claim_due(self) -> Claim | None:
         """Take the watch that is longest overdue; None when nothing is due. Raises StorageError."""
@@ -183,9 +197,7 @@ class Runner:
     def _collect(
         self, claim: Claim, state: State, covered_to: datetime | None, told: _Told
     ) -> None:
-        with self._database.read() as session:
-            stored = watches.load(session, claim.watch_id, self._open)
-        watch = self.resolve(stored)
+        watch = self.load(claim.watch_id)
         collector = self._registry.collector(watch.source)
         reach("collect.loaded")
         for batch in collector.collect(watch, state, now=self._clock()):

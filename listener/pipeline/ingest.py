@@ -21,7 +21,18 @@ from listener.errors import InvalidInput, StorageError
 from listener.match.matcher import Matcher
 from listener.pipeline.event_time import event_times
 from listener.settings import Settings
-from listener.store import brands, buckets, changes, gaps, generations, mentions, runs, watches
+from listener.store import (
+    backfills,
+    brands,
+    buckets,
+    changes,
+    gaps,
+    generations,
+    mentions,
+    runs,
+    watches,
+)
+from listener.store.backfills import BackfillClaim
 from listener.store.base import from_us, to_us
 from listener.store.generations import Versions
 from listener.store.killpoints import reach
@@ -79,6 +90,7 @@ class Origin:
     source: str
     brand: Brand | None = None
     covered_to: datetime | None = None  # the watch had seen everything up to then
+    upto: datetime | None = None  # nothing is later; None = it may be from now
     watch_id: int | None = None
     run_id: int | None = None
 
@@ -146,6 +158,7 @@ class Ingest:
 
         def after(session: Session, report: Report) -> None:
             gaps.record(session, watch.id, claim.run_id, batch.gaps, now=now)
+            backfills.hand_over(session, watch.id, claim.run_id, batch.rest, now=now)
             record_ratings(session, watch.id, batch.ratings, now=now)
             watches.advance(session, claim, batch.state, last_item_at=_latest(batch.items, now=now))
             runs.count(
@@ -157,6 +170,38 @@ class Ingest:
                 edited=report.edited,
                 rejected=len(report.rejected),
                 notices=[*batch.notices, *(str(r.why) for r in report.rejected)],
+            )
+
+        return self._store(batch.items, origin, before=before, after=after, now=now)
+
+    def backfill(
+        self, batch: Batch, watch: Watch, claim: BackfillClaim, *, now: datetime, lease: timedelta
+    ) -> Report:
+        """Store a batch of a back-fill and how far it is, or neither.
+
+        Raises ClaimLost, StorageError.
+        """
+        origin = Origin(
+            source=watch.source,
+            brand=watch.brand if watch.match is MatchMode.ALL else None,
+            covered_to=claim.since,
+            upto=claim.until,
+            watch_id=watch.id,
+        )
+
+        def before(session: Session) -> None:
+            backfills.check_claim(session, claim, now=now, lease=lease)
+
+        def after(session: Session, report: Report) -> None:
+            gaps.record(session, watch.id, None, batch.gaps, now=now)
+            backfills.advance(
+                session,
+                claim,
+                batch.state,
+                requests=batch.requests,
+                items=report.items,
+                new=report.new,
+                reached_at=_earliest(batch.items),
             )
 
         return self._store(batch.items, origin, before=before, after=after, now=now)
@@ -376,7 +421,10 @@ class Ingest:
             elif mention.event_at is None:
                 open_.append(identity)
         times = event_times(
-            [cleaned[one] for one in open_], covered_to=origin.covered_to, now=now, zone=self.zone
+            [cleaned[one] for one in open_],
+            covered_to=origin.covered_to,
+            now=min(origin.upto or now, now),
+            zone=self.zone,
         )
         for identity, moment in zip(open_, times, strict=True):
             timed[identity] = replace(cleaned[identity], event_at=moment)
@@ -436,6 +484,13 @@ def _was_moved(mention: Mention, known: Known) -> bool:
         and mention.published_precision is not Precision.NONE
         and mention.published_at is not None
         and to_us(mention.published_at) != known.published_us
+    )
+
+
+def _earliest(items: Iterable[RawItem]) -> datetime | None:
+    """When the earliest item was published, as far as that is told."""
+    return min(
+        (i.published_at for i in items if i.published_at and i.published_at.tzinfo), default=None
     )
 
 

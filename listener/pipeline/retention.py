@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from listener.settings import Settings
-from listener.store import changes, jobs, retention
+from listener.store import changes, inbound, jobs, retention
 from listener.store.work import Database
 
 RUNS = timedelta(days=90)
 TOMBSTONES = timedelta(days=90)  # a reader of the feed that was away longer has to resync
 JOBS = timedelta(days=1)
+FAILED_DELIVERIES = timedelta(days=90)  # time enough to mend a mapping and replay them
 _CHUNK = 1_000
 
 
@@ -46,6 +47,11 @@ def retain(database: Database, settings: Settings, *, now: datetime) -> Removed:
     expired = in_parts(lambda s: retention.expire_mentions(s, now=now, limit=_CHUNK))
     raw = in_parts(lambda s: retention.forget_raw(s, before=raw_before, limit=_CHUNK))
     authors = in_parts(lambda s: retention.forget_authors(s, limit=_CHUNK))
+    in_parts(
+        lambda s: inbound.forget(
+            s, before=raw_before, failed_before=now - FAILED_DELIVERIES, limit=_CHUNK
+        )
+    )
     old_runs = in_parts(lambda s: retention.forget_runs(s, before=now - RUNS, limit=_CHUNK))
     with database.write() as work:
         tombstones = changes.forget_tombstones(work.session, before=now - TOMBSTONES)

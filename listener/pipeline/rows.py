@@ -120,7 +120,7 @@ class Columns:
         rating, low, high = stars(text("rating"))
         low = _number("rating_min", text("rating_min")) if text("rating_min") else low
         high = _number("rating_max", text("rating_max")) if text("rating_max") else high
-        _check_rating(rating, low, high)
+        fits_scale(rating, low, high)
         counts = [_count(name, text(name)) for name in _COUNTS]
         return source, RawItem(
             external_id=text("external_id"),
@@ -128,7 +128,7 @@ class Columns:
             namespace=namespace,
             text=text("text"),
             title=text("title") or None,
-            kind=_kind(text("kind"), Kind.REVIEW if rating is not None else Kind.POST),
+            kind=kind_of(text("kind"), Kind.REVIEW if rating is not None else Kind.POST),
             url=text("url") or None,
             author=self._author(row),
             published_at=published_at,
@@ -139,8 +139,8 @@ class Columns:
             rating_max=high,
             parent_id=text("parent_id") or None,
             thread_id=text("thread_id") or None,
-            is_own=_is_true(text("is_own")),
-            solicited=_is_true(text("solicited")),
+            is_own=is_true(text("is_own")),
+            solicited=is_true(text("solicited")),
             product=text("product") or None,
             product_version=text("product_version") or None,
             place=text("place") or None,
@@ -268,7 +268,7 @@ _FRACTION = re.compile(r"(-?[\d.,]+)\s*(?:/|out of)\s*([\d.,]+)\s*점?", re.IGNO
 _STARS = re.compile(r"([★⭐]+)([☆✩]*)")
 
 
-def _check_rating(rating: float | None, low: float | None, high: float | None) -> None:
+def fits_scale(rating: float | None, low: float | None, high: float | None) -> None:
     """Raise InvalidInput for a rating that does not fit the scale the file tells."""
     if rating is None or high is None:
         return
@@ -315,14 +315,16 @@ def _count(column: str, value: str) -> int | None:
     return int(digits[:18])
 
 
-def _kind(value: str, default: Kind) -> Kind:
+def kind_of(value: str, default: Kind) -> Kind:
+    """A kind by its name, else the default."""
     try:
         return Kind(value.lower()) if value else default
     except ValueError:
         return default
 
 
-def _is_true(value: str) -> bool:
+def is_true(value: str) -> bool:
+    """Whether a cell says yes."""
     return value.lower() in ("true", "1", "yes", "y", "예")
 
 

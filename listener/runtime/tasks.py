@@ -26,9 +26,10 @@ class Work:
     def __init__(self, services: Services) -> None:
         self._stopping = threading.Event()
         self._collecting = Collecting(services)
+        self._beside = Beside(services)
         self.scheduler = Scheduler(
             services.database,
-            _tasks(services, self._collecting, self._stopping),
+            _tasks(services, self._collecting, self._beside, self._stopping),
             clock=services.clock,
             stopping=self._stopping,
         )
@@ -42,12 +43,15 @@ class Work:
         what did not. That is safe to kill: claims fence what it writes.
         """
         self._collecting.close()
+        self._beside.close()
         left = self.scheduler.stop(seconds)
-        return [*left, *self._collecting.wait(seconds)]
+        return [*left, *self._collecting.wait(seconds), *self._beside.wait(seconds)]
 
 
-def _tasks(services: Services, collecting: Collecting, stopping: threading.Event) -> list[Task]:
-    """Collect, roll up, detect, deliver, answer jobs, rematch, retain: no more than these."""
+def _tasks(
+    services: Services, collecting: Collecting, beside: Beside, stopping: threading.Event
+) -> list[Task]:
+    """Collect, back-fill, roll up, detect, deliver, answer jobs, rematch, retain: no more than these."""
 
     def go_on() -> bool:
         return not stopping.is_set()
@@ -62,6 +66,11 @@ def _tasks(services: Services, collecting: Collecting, stopping: threading.Event
         while go_on() and answer_job(services):
             pass
 
+    def take_inbound() -> None:
+        from listener.pipeline.inbound import drain
+
+        drain(services.ingest, now=services.clock(), go_on=go_on)
+
     def retain() -> None:
         from listener.pipeline.retention import retain
 
@@ -74,10 +83,12 @@ def _tasks(services: Services, collecting: Collecting, stopping: threading.Event
 
     return [
         Task("collect", timedelta(seconds=2), collecting.tick),
+        Task("backfill", timedelta(seconds=2), beside.tick),
         Task("rollup", timedelta(seconds=3), services.roll_up),
         Task("detect", timedelta(seconds=10), detect),
         Task("deliver", timedelta(seconds=2), deliver),
         Task("jobs", timedelta(seconds=1), answer_jobs),
+        Task("inbound", timedelta(seconds=1), take_inbound),
         Task("rematch", timedelta(seconds=15), rematch),
         Task("retain", timedelta(hours=1), retain),
     ]
@@ -129,6 +140,51 @@ class Collecting:
                 self._changed.notify_all()
 
 
+class Beside:
+    """``backfill_workers`` threads for what is not urgent: live collection has threads of its
+    own.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._most = services.settings.backfill_workers
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
+
+    def tick(self) -> None:
+        """See that the threads are at work as long as there is some; never waits."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        while not self._closed.is_set() and len(self._threads) < self._most:
+            # A daemon: a turn that hangs must not keep the process from ending.
+            name = f"backfill-{len(self._threads) + 1}"
+            thread = threading.Thread(target=self._work, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """Begin no further turn."""
+        self._closed.set()
+
+    def wait(self, seconds: float) -> list[str]:
+        """Give the turns in progress that long to end; returns those that did not."""
+        for thread in self._threads:
+            thread.join(seconds)
+        return sorted(thread.name for thread in self._threads if thread.is_alive())
+
+    def _work(self) -> None:
+        backfiller = self._services.backfiller
+        try:
+            while not self._closed.is_set():
+                busy = backfiller.turn() is not None
+                if not self._closed.is_set():
+                    busy = backfiller.refresh_due() is not None or busy
+                if not busy:
+                    return
+        except Exception:
+            # A thread would swallow it; the claim runs out, and the next tick begins anew.
+            log.exception("a back-fill broke off")
+
+
 def answer_job(services: Services) -> bool:
     """Do one job that an edge asked for; False when there is none."""
     with services.database.write() as work:
@@ -157,6 +213,8 @@ def _do(services: Services, job: jobs.Job) -> dict[str, Any]:
         return _preview(services, payload)
     if job.kind == "test-channel":
         return _test_channel(services, int(payload["channel_id"]))
+    if job.kind == "test-connection":
+        return services.connections.test(str(payload["source"]), payload.get("connection_id"))
     raise ListenerError(f"There is no job {job.kind!r}.")
 
 

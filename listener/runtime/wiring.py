@@ -11,6 +11,7 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 from listener.errors import InvalidInput
 from listener.runtime.clock import utc_now
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from listener.enrich.reader import Reader
     from listener.net.client import Net
     from listener.net.guard import Guard
+    from listener.pipeline.backfill import Backfiller
     from listener.pipeline.collect import Runner
+    from listener.pipeline.connecting import Connecting
     from listener.pipeline.deliver import Deliverer
     from listener.pipeline.file import FileReport
     from listener.pipeline.ingest import Ingest
@@ -51,6 +54,19 @@ class MadeChannel:
 
     id: int
     secret: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeInbound:
+    """A new inbound webhook: where to post to, and the secret (shown this once)."""
+
+    id: int
+    address: str
+    secret: str
+
+
+# How senders sign what they post (``api.signatures``).
+SCHEMES = ("standard", "typeform", "github", "zendesk", "token")
 
 
 def new_webhook_secret() -> str:
@@ -111,6 +127,21 @@ class Services:
         return Purses(self.database, self.registry.spec, zone=self.settings.timezone)
 
     @cached_property
+    def connections(self) -> Connecting:
+        """Connections: added, changed, tested, told."""
+        from listener.pipeline.connecting import Connecting
+
+        return Connecting(
+            database=self.database,
+            registry=self.registry,
+            runner=self.runner,
+            purses=self.purses,
+            secrets=self.secrets,
+            guard=self.guard,
+            clock=self.clock,
+        )
+
+    @cached_property
     def registry(self) -> Registry:
         """The sources that can be watched."""
         from listener.collect.registry import build_registry
@@ -143,6 +174,13 @@ class Services:
             secrets=self.secrets,
             clock=self.clock,
         )
+
+    @cached_property
+    def backfiller(self) -> Backfiller:
+        """What goes on beside live collection."""
+        from listener.pipeline.backfill import Backfiller
+
+        return Backfiller(database=self.database, runner=self.runner, clock=self.clock)
 
     @cached_property
     def watchdog(self) -> Watchdog:
@@ -243,9 +281,102 @@ class Services:
             work.commit()
         return MadeChannel(id=row.id, secret=secret if kind == "webhook" else None)
 
+    def inbound_presets(self) -> list[dict[str, Any]]:
+        """Ready-made mappings of well-known senders, as JSON."""
+        from listener.pipeline.mapping import PRESETS
+
+        return [
+            {
+                "name": one.name,
+                "title": one.title,
+                "title_ko": one.title_ko,
+                "scheme": one.scheme,
+                "mapping": one.mapping.as_json(),
+                "help": one.help,
+                "help_ko": one.help_ko,
+            }
+            for one in PRESETS
+        ]
+
+    def check_mapping(self, mapping: Any) -> dict[str, Any]:
+        """A mapping as it is stored. Raises InvalidInput that names the field."""
+        from listener.pipeline.mapping import read_mapping
+
+        return read_mapping(mapping).as_json()
+
+    def preview_inbound(self, mapping: Any, body: bytes, content_type: str) -> dict[str, Any]:
+        """What a mapping makes of a payload, nothing stored. Raises InvalidInput."""
+        from listener.pipeline.inbound import preview
+        from listener.pipeline.mapping import read_mapping
+
+        zone = ZoneInfo(self.settings.timezone)
+        return preview(read_mapping(mapping), body, content_type, zone=zone, now=self.clock())
+
+    def inbound_address(self, public_id: str, secret: str = "") -> str:
+        """Where senders post to; with a secret for those that can send no header."""
+        return f"{self.base_url()}/hooks/{public_id}" + (f"/{secret}" if secret else "")
+
+    def add_inbound(
+        self,
+        *,
+        name: str,
+        preset: str = "generic",
+        brand_id: int | None = None,
+        match: str | None = None,
+        scheme: str | None = None,
+        secret: str | None = None,
+        mapping: Any = None,
+    ) -> MadeInbound:
+        """Save an inbound webhook, its secret encrypted; what is left out is the preset's.
+
+        A secret is made where none is given (some senders bring their own). Raises InvalidInput,
+        Conflict, NotFound.
+        """
+        from listener.alert.channels import check_secret
+        from listener.pipeline.mapping import preset as preset_of
+        from listener.pipeline.mapping import read_mapping
+        from listener.security import new_token
+        from listener.store import inbound
+
+        began = preset_of(preset)
+        scheme = scheme or began.scheme
+        if scheme not in SCHEMES:
+            raise InvalidInput(
+                f"There is no scheme {scheme[:40]!r}.",
+                field="scheme",
+                hint=f"There is: {', '.join(SCHEMES)}.",
+            )
+        try:
+            mode = MatchMode(match) if match else MatchMode.ALL if brand_id else MatchMode.TERMS
+        except ValueError:
+            raise InvalidInput("match is terms or all.", field="match") from None
+        secret = secret or (new_webhook_secret() if scheme == "standard" else new_token())
+        if scheme == "standard":
+            check_secret(secret)
+        elif len(secret) < 16 or not secret.isprintable():
+            raise InvalidInput(
+                "The secret is too short.", field="secret", hint="At least 16 characters."
+            )
+        with self.database.write() as work:
+            row = inbound.add(
+                work.session,
+                name=name,
+                brand_id=brand_id,
+                match=mode,
+                scheme=scheme,
+                secret=self.secrets.encrypt(secret),
+                preset=began.name,
+                mapping=read_mapping(mapping or began.mapping.as_json()).as_json(),
+                now=self.clock(),
+            )
+            work.commit()
+        address = self.inbound_address(row.public_id, secret if scheme == "token" else "")
+        return MadeInbound(id=row.id, address=address, secret=secret)
+
     def collect_once(self, watch_id: int | None = None) -> Iterator[dict[str, Any]]:
-        """Run one watch, or all that are due, and give a report of each."""
-        return self.runner.collect_once(watch_id)
+        """Run one watch, or all that are due, then a turn of their back-fills; a report of each."""
+        yield from self.runner.collect_once(watch_id)
+        yield from self.backfiller.turns(watch_id)
 
     def roll_up(self) -> int:
         """Bring all stale buckets up to date; how many there were."""

@@ -36,6 +36,8 @@ POINTS = (
     "collect.ended",
     "finish.written",
     "finish.committed",
+    "backfill.stored",
+    "backfill.ended",
     "rollup.taken",
     "rollup.counted",
     "rollup.deleted",
@@ -43,6 +45,8 @@ POINTS = (
     "rollup.committed",
     "file.read",
     "file.stored",
+    "inbound.mapped",
+    "inbound.stored",
 )
 
 

@@ -103,6 +103,9 @@ class WatchRow(Base):
     covered_to: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_item_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_success_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refreshed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # stored items were asked about again, those of the ages that had come until then
     profile: Mapped[dict[str, Any]] = mapped_column(
         Json, default=dict, server_default="{}"
     )  # what its runs usually bring (collect/profile.py)

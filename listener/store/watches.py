@@ -17,7 +17,7 @@ from sqlalchemy import Select, case, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.errors import ClaimLost, InvalidInput, NotFound
-from listener.store import brands, coverage, gaps, runs
+from listener.store import backfills, brands, coverage, gaps, runs
 from listener.store.base import UtcDateTime
 from listener.store.tables import BrandRow, ConnectionRow, MentionRow, MentionWatchRow, WatchRow
 from listener.types import Claim, Connection, GapReason, MatchMode, Outcome, State, Watch
@@ -116,6 +116,7 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
     if moved:
         row.params = dict(fields.get("params", row.params))
         row.profile = {}
+        backfills.stop(session, row.id, now=now)
         row.state = {}
         row.covered_to = None
         row.claim_token = row.claim_until = None
@@ -134,6 +135,7 @@ def delete(session: Session, watch_id: int, *, now: datetime) -> None:
     row.deleted_at = now
     row.enabled = False
     row.claim_token = row.claim_until = None
+    backfills.stop(session, row.id, now=now)
     session.flush()
 
 
