@@ -17,7 +17,7 @@ from api.deps import Json, Now, Page, PageQuery, ServicesDep, key_of, page_of
 from api.routes.mentions import brand_id
 from api.routes.schemas import LARGEST_ID, Body, BrandName, Id
 from listener.errors import NotFound
-from listener.store import history, jobs, runs, watches
+from listener.store import connections, history, jobs, runs, watches
 from listener.store.tables import BrandRow, GapRow, JobRow, RunRow, WatchRow
 from listener.types import GapReason, MatchMode, Outcome
 
@@ -82,6 +82,10 @@ class PreviewIn(Body):
     brand: str | int | None = None
     params: dict[str, str] = Field(default_factory=dict)
     match: MatchMode | None = None
+    every_s: int | None = Field(
+        None, ge=10, le=31_536_000, description="For the forecast; default: the source's."
+    )
+    connection_id: int | None = Field(None, ge=1, le=LARGEST_ID)
 
 
 class JobOut(BaseModel):
@@ -143,6 +147,7 @@ def create_watch(services: ServicesDep, now: Now, body: WatchIn) -> Response:
         every=body.every_s / 60 if body.every_s else None,
     )
     with services.database.write() as work:
+        connections.check_source(work.session, body.connection_id, body.source)
         row = watches.create(
             work.session,
             source=body.source,
@@ -167,7 +172,9 @@ def create_watch(services: ServicesDep, now: Now, body: WatchIn) -> Response:
     tags=["watches"],
 )
 def preview_watch(services: ServicesDep, now: Now, body: PreviewIn) -> Response:
-    """Try a watch out before saving it. Ask `/api/v1/jobs/{id}` for what it would bring."""
+    """Try a watch out before saving it. Ask `/api/v1/jobs/{id}` for what it would bring, and for
+    the forecast of what it uses up.
+    """
     checked = services.wiring.check_watch(body.source, body.params, match=body.match, every=None)
     with services.database.write() as work:
         payload = {
@@ -175,7 +182,10 @@ def preview_watch(services: ServicesDep, now: Now, body: PreviewIn) -> Response:
             "params": dict(checked.params),
             "match": checked.match.value,
             "brand_id": _brand(work.session, body.brand),
+            "every_s": body.every_s,
+            "connection_id": body.connection_id,
         }
+        connections.check_source(work.session, body.connection_id, body.source)
         job_id = jobs.ask(work.session, "preview", payload, now=now)
         work.commit()
         return Json(_job(work.session.get_one(JobRow, job_id)), 202)

@@ -105,7 +105,9 @@ def add_watch(
         list[str] | None, typer.Option(help="key=value, as the source needs; may be repeated.")
     ] = None,
     every: Annotated[float | None, typer.Option(help="Minutes between two runs.")] = None,
-    connection: Annotated[int | None, typer.Option(help="Number of a connection.")] = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Number or name of a connection; the settings' by default.")
+    ] = None,
     label: Annotated[str, typer.Option(help="A name for the screens.")] = "",
 ) -> None:
     """Add a watch and print its number.
@@ -113,12 +115,17 @@ def add_watch(
     Example: `listener watch add --brand 누리마켓 --source feed --param url=https://news.example/rss`
     """
     from listener.runtime.clock import utc_now
-    from listener.store import brands, watches
+    from listener.store import brands, connections, watches
 
     with services() as built:
         checked = built.check_watch(source, _params(param or ()), match=match, every=every)
         with built.database.write() as work:
             owner = brands.find(work.session, brand) if brand else None
+            account = (
+                connections.find(work.session, connection, source=source) if connection else None
+            )
+            account_id = account.id if account else None
+            connections.check_source(work.session, account_id, source)
             row = watches.create(
                 work.session,
                 source=source,
@@ -126,7 +133,7 @@ def add_watch(
                 match=checked.match,
                 every=checked.every,
                 brand_id=owner.id if owner else None,
-                connection_id=connection,
+                connection_id=account_id,
                 label=label,
                 now=utc_now(),
             )
@@ -173,18 +180,30 @@ def preview_watch(
     brand: Annotated[str | None, typer.Option(help="Name or number of the brand.")] = None,
     match: Annotated[str | None, typer.Option(help="terms or all.")] = None,
     param: Annotated[list[str] | None, typer.Option(help="key=value; may be repeated.")] = None,
+    every: Annotated[float | None, typer.Option(help="Minutes between two runs.")] = None,
+    connection: Annotated[
+        str | None, typer.Option(help="Number or name of a connection; the settings' by default.")
+    ] = None,
 ) -> None:
-    """Show what a watch would bring, without saving anything.
+    """Show what a watch would bring and use up, without saving anything.
 
     Example: `listener watch preview --brand 누리마켓 --source feed --param url=https://…`
     """
-    from listener.store import brands
+    from listener.store import brands, connections
 
     with services() as built:
-        checked = built.check_watch(source, _params(param or ()), match=match, every=None)
+        checked = built.check_watch(source, _params(param or ()), match=match, every=every)
         with built.database.read() as session:
             owner = brands.find(session, brand) if brand else None
-        found = built.preview(source, checked.params, match=checked.match, brand=owner)
+            account = connections.find(session, connection, source=source) if connection else None
+        found = built.preview(
+            source,
+            checked.params,
+            match=checked.match,
+            brand=owner,
+            connection_id=account.id if account else None,
+            every=checked.every,
+        )
         typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 

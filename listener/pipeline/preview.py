@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.errors import InvalidInput
 from listener.text import to_mention
-from listener.types import Brand, Connection, MatchMode, State, Watch
+from listener.types import Brand, Connection, MatchMode, RawItem, State, Watch
 
 if TYPE_CHECKING:
     from listener.pipeline.collect import Runner
@@ -24,13 +24,16 @@ def preview(
     *,
     match: MatchMode,
     brand: Brand | None,
+    connection: Connection | None = None,
+    forecast: Callable[[Watch, Sequence[RawItem]], Mapping[str, Any]] | None = None,
     now: datetime,
 ) -> dict[str, Any]:
     """The first page of a source as a watch would see it.
 
     Gives ``{"found": n, "matched": n, "items": [{"title", "text", "url", "author", "published_at",
-    "rating", "matched", "spans", "label", "complaint", "topics"}], "notices": […]}`` with at most
-    20 items, the matched ones first. Raises SourceError.
+    "rating", "matched", "spans", "label", "complaint", "topics"}], "notices": […], "forecast":
+    {…}}`` with at most 20 items, the matched ones first; ``forecast`` tells what the watch will use
+    up. Raises SourceError.
     """
     watch = runner.resolve(
         Watch(
@@ -39,7 +42,7 @@ def preview(
             params=params,
             match=match,
             every=timedelta(minutes=10),
-            connection=Connection(source=source),
+            connection=connection or Connection(source=source),
             brand=brand,
         )
     )
@@ -48,8 +51,9 @@ def preview(
     close = getattr(batches, "close", None)
     if close is not None:
         close()  # a preview asks for one page; a spider's process ends here
+    ahead = forecast(watch, batch.items if batch else ()) if forecast else None
     if batch is None:
-        return {"found": 0, "matched": 0, "items": [], "notices": []}
+        return {"found": 0, "matched": 0, "items": [], "notices": [], "forecast": ahead}
     mentions = []
     for item in batch.items:
         try:
@@ -90,4 +94,5 @@ def preview(
         "matched": matched,
         "items": rows[:SHOWN],
         "notices": [*batch.notices, *([batch.suspect] if batch.suspect else [])],
+        "forecast": ahead,
     }

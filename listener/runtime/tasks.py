@@ -51,7 +51,7 @@ class Work:
 def _tasks(
     services: Services, collecting: Collecting, beside: Beside, stopping: threading.Event
 ) -> list[Task]:
-    """Collect, back-fill, roll up, detect, deliver, answer jobs, rematch, retain: no more than these."""
+    """All that is done over and over; no more than this."""
 
     def go_on() -> bool:
         return not stopping.is_set()
@@ -221,14 +221,25 @@ def _do(services: Services, job: jobs.Job) -> dict[str, Any]:
 def _preview(services: Services, payload: Any) -> dict[str, Any]:
     from listener.store import brands
 
+    every_s = payload.get("every_s")
     checked = services.check_watch(
-        payload["source"], payload["params"], match=payload.get("match"), every=None
+        payload["source"],
+        payload["params"],
+        match=payload.get("match"),
+        every=every_s / 60 if every_s else None,
     )
     brand = None
     if payload.get("brand_id") is not None:
         with services.database.read() as session:
             brand = brands.get(session, int(payload["brand_id"]))
-    return services.preview(payload["source"], checked.params, match=checked.match, brand=brand)
+    return services.preview(
+        payload["source"],
+        checked.params,
+        match=checked.match,
+        brand=brand,
+        connection_id=payload.get("connection_id"),
+        every=checked.every,
+    )
 
 
 def _test_channel(services: Services, channel_id: int) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import secrets as random_secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -19,7 +19,7 @@ from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import channels, watches
 from listener.store.work import Database
-from listener.types import Brand, MatchMode
+from listener.types import Brand, MatchMode, RawItem, Watch
 
 if TYPE_CHECKING:
     import requests
@@ -249,12 +249,52 @@ class Services:
         return CheckedWatch(params=check_params(spec, params), match=mode, every=length)
 
     def preview(
-        self, source: str, params: Mapping[str, str], *, match: MatchMode, brand: Brand | None
+        self,
+        source: str,
+        params: Mapping[str, str],
+        *,
+        match: MatchMode,
+        brand: Brand | None,
+        connection_id: int | None = None,
+        every: timedelta | None = None,
     ) -> dict[str, Any]:
-        """What a watch would bring, nothing saved. Raises SourceError, InvalidInput."""
+        """What a watch would bring and use up, nothing saved. Raises SourceError, InvalidInput."""
         from listener.pipeline.preview import preview
 
-        return preview(self.runner, source, params, match=match, brand=brand, now=self.clock())
+        def ahead(watch: Watch, items: Sequence[RawItem]) -> dict[str, Any]:
+            return self.forecast(watch, items, every=every)
+
+        return preview(
+            self.runner,
+            source,
+            params,
+            match=match,
+            brand=brand,
+            connection=self.connections.connection(source, connection_id),
+            forecast=ahead,
+            now=self.clock(),
+        )
+
+    def forecast(
+        self, watch: Watch, items: Sequence[RawItem] = (), *, every: timedelta | None = None
+    ) -> dict[str, Any]:
+        """What a watch will use up of quotas and budget; ``items`` are those of its first page.
+
+        Raises InvalidInput, ConfigError.
+        """
+        from listener.collect.base import purse
+        from listener.pipeline.forecast import asking_of, forecast, volume_of
+
+        spec, now = self.registry.spec(watch.source), self.clock()
+        collector = self.registry.collector(watch.source)
+        resolved = self.runner.resolve(watch)
+        return forecast(
+            spec,
+            every or spec.every,
+            asking_of(collector, resolved, now),
+            terms=self.purses.terms(purse(watch)),
+            volume=volume_of(collector, resolved, items, now),
+        )
 
     def add_channel(
         self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
