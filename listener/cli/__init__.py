@@ -5,7 +5,26 @@ Heavy imports stay inside the commands, so that ``--help`` and the text commands
 
 from __future__ import annotations
 
-from listener.cli import collect, database, people, service, setup, text
+from listener.cli import (
+    collect,
+    database,
+    history,
+    newsource,
+    people,
+    service,
+    setup,
+    text,
+)
 from listener.cli.base import app
 
-__all__ = ["app", "collect", "database", "people", "service", "setup", "text"]
+__all__ = [
+    "app",
+    "collect",
+    "database",
+    "history",
+    "newsource",
+    "people",
+    "service",
+    "setup",
+    "text",
+]

@@ -87,6 +87,7 @@ def _tasks(
         Task("rollup", timedelta(seconds=3), services.roll_up),
         Task("detect", timedelta(seconds=10), detect),
         Task("deliver", timedelta(seconds=2), deliver),
+        Task("notices", timedelta(seconds=30), services.notifier.look),
         Task("jobs", timedelta(seconds=1), answer_jobs),
         Task("inbound", timedelta(seconds=1), take_inbound),
         Task("rematch", timedelta(seconds=15), rematch),
