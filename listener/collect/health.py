@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from urllib.parse import urlsplit
 
 from listener.types import Outcome
@@ -132,6 +133,22 @@ def health(facts: Facts, now: datetime, *, up_since: datetime | None = None) -> 
     return said
 
 
+def facts_of(row: Any) -> Facts:
+    """The facts of a watch as the store has it: any object with the columns of a watch."""
+    return Facts(
+        enabled=row.enabled,
+        every=timedelta(seconds=row.every_s),
+        outcome=row.health,
+        reason=row.health_reason,
+        failures=row.failures,
+        since=row.health_since,
+        created_at=row.created_at,
+        last_success_at=row.last_success_at,
+        next_run_at=row.next_run_at,
+        claim_until=row.claim_until,
+    )
+
+
 def is_late(facts: Facts, now: datetime, up_since: datetime | None = None) -> bool:
     """Whether a watch should have been collected by now."""
     last = facts.last_success_at or facts.created_at
@@ -208,7 +225,7 @@ class Case:
 
     watch_id: int
     source: str
-    place: str  # the connection or host, see ``place_of``
+    place: str  # the name of the connection, or a host: see ``place_of``
     health: Health
     failures: int = 0
 
@@ -238,10 +255,10 @@ class Trouble:
         return min((c.health.since for c in self.cases if c.health.since), default=None)
 
 
-def place_of(connection_id: int | None, base_url: str | None, params: Mapping[str, str]) -> str:
+def place_of(connection: str, base_url: str | None, params: Mapping[str, str]) -> str:
     """What watches must share to fail for one cause: the account, else the host they ask."""
-    if connection_id is not None:
-        return f"connection {connection_id}"
+    if connection:
+        return connection
     for value in (base_url or "", *params.values()):
         if value.startswith(("http://", "https://")):
             try:

@@ -27,7 +27,7 @@ from typing import Any
 
 from listener.types import RawItem
 
-DAILY = 1e-4
+DAILY = 1e-5
 """How likely a false alarm for want of news is to be, a watch and day, for a Gumbel tail."""
 
 EMPTY = 1e-3
@@ -56,6 +56,7 @@ _ITEM_WEIGHT = 1 / 500
 _SHORT = 10  # a text this many times shorter than usual is none
 _BETA = math.sqrt(6) / math.pi  # scale of a Gumbel distribution by its standard deviation
 _EULER = 0.5772156649
+_BEYOND = 2.5  # times the longest ever: where items come in bursts the tail is heavier
 _HOUR = timedelta(hours=1)
 
 FIELDS = ("author", "published_at", "rating", "url", "text")
@@ -83,7 +84,8 @@ class Quiet:
         return Quiet(day=day, top=length, tops=tops)
 
     def limit(self, chance: float, least: float) -> float:
-        """The length that a day exceeds with that chance, never under twice the longest known.
+        """The length that a day exceeds with that chance, never under 2.5 times the
+        longest known.
 
         Gumbel with mean and variance of the daily longest (Coles 2001, section 3.1); ``least`` is
         a floor of the standard deviation.
@@ -92,7 +94,9 @@ class Quiet:
         mean = sum(known) / len(known)
         spread = math.sqrt(sum((one - mean) ** 2 for one in known) / len(known))
         beta = _BETA * max(spread, least, mean / 5)
-        return max(mean - _EULER * beta - beta * math.log(-math.log1p(-chance)), 2 * max(known))
+        return max(
+            mean - _EULER * beta - beta * math.log(-math.log1p(-chance)), _BEYOND * max(known)
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +228,9 @@ def _too_many_empty(usual: Profile, seen: Profile) -> int | None:
     row = seen.reading.length
     if not row or usual.runs < LEAST_RUNS:
         return None
-    # The rule of succession: one empty run more than was seen.
-    share = (usual.empty * usual.runs + 1) / (usual.runs + 2)
+    # The rule of succession: one empty run more than was seen, of those that are remembered.
+    runs = min(usual.runs, round(1 / _RUN_WEIGHT))
+    share = (usual.empty * runs + 1) / (runs + 2)
     if share > RARE or row * math.log(share) > math.log(EMPTY):
         return None
     return round(row) if row > usual.reading.limit(DAILY, 0.0) else None
@@ -284,8 +289,8 @@ def _reading(before: Profile, run: Run) -> Quiet:
         return before.reading  # the page stands as it stood: that tells nothing of reading it
     if not run.items:
         return before.reading.goes_on(1.0)
-    # A row that was suspect was a fault, and none of what is usual.
-    most = math.inf if _too_many_empty(before, before) is None else 0.0
+    # A row that was suspect was a fault, and little of it is usual.
+    most = math.inf if _too_many_empty(before, before) is None else 2.0
     return before.reading.ends(run.at.toordinal(), most)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from listener.alert import message as messages
+from listener.alert import notice as notice_words
 from listener.alert.channels import (
     AppriseChannel,
     Channel,
@@ -31,6 +32,7 @@ from listener.alert.channels import (
 )
 from listener.errors import InvalidInput, ListenerError, NotFound, StorageError, TargetForbidden
 from listener.net.guard import Guard
+from listener.pipeline.notices import load_facts as load_notice
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import channels, outbox, spikes
@@ -45,6 +47,14 @@ _EXCERPT = 160
 _SAMPLES = 5
 
 
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """What a message says, in a language and as data."""
+
+    text: Callable[[str], messages.Text]
+    data: Callable[[], Mapping[str, Any]]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deliverer:
     """Sends what is due. ``session`` makes HTTP sessions behind the guard."""
@@ -55,6 +65,7 @@ class Deliverer:
     guard: Guard
     session: Callable[[str], requests.Session]  # of an account: limits are kept by these
     clock: Callable[[], datetime]
+    title_of: Callable[[str], tuple[str, str]] = lambda source: (source, source)
 
     def deliver_due(self, limit: int = 50, *, go_on: Callable[[], bool] = lambda: True) -> int:
         """Try the messages that are due, one after the other, while ``go_on`` says so; returns how
@@ -123,7 +134,7 @@ class Deliverer:
         tz = ZoneInfo(self.settings.timezone)
         with self.database.read() as session:
             row = channels.get(session, message.channel_id)
-            facts = load_facts(session, message, self.settings)
+            tell = self._telling(session, message, now, tz)
         if not row.enabled:
             return Sent(ok=False, reason="The channel is switched off.", permanent=True)
         return self._open(row).send(
@@ -132,9 +143,26 @@ class Deliverer:
                 event=message.event,
                 created_at=message.created_at,
                 at=now,
-                text=messages.compose(facts, message.event, language=row.language, tz=tz),
-                data=messages.payload(facts, message.event, tz=tz),
+                text=tell.text(row.language),
+                data=tell.data(),
             )
+        )
+
+    def _telling(
+        self, session: Session, message: outbox.Message, now: datetime, tz: ZoneInfo
+    ) -> _Telling:
+        """What the message says, from what is known now. Raises NotFound."""
+        event = message.event
+        if message.notice_id is None:
+            facts = load_facts(session, message, self.settings)
+            return _Telling(
+                lambda language: messages.compose(facts, event, language=language, tz=tz),
+                lambda: messages.payload(facts, event, tz=tz),
+            )
+        told = load_notice(session, message.notice_id, self.settings, self.title_of)
+        return _Telling(
+            lambda language: notice_words.compose(told, event, now=now, language=language, tz=tz),
+            lambda: notice_words.payload(told, event, now=now, tz=tz),
         )
 
     def _open(self, row: ChannelRow) -> Channel:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from listener.pipeline.deliver import Deliverer
     from listener.pipeline.file import FileReport
     from listener.pipeline.ingest import Ingest
+    from listener.pipeline.notices import Notifier
     from listener.pipeline.purses import Purses
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
@@ -201,7 +202,23 @@ class Services:
             guard=self.guard,
             session=self.webhook_session,
             clock=self.clock,
+            title_of=self.source_title,
         )
+
+    @cached_property
+    def notifier(self) -> Notifier:
+        """Tells people of sources that fail."""
+        from listener.pipeline.notices import Notifier
+
+        return Notifier(self.database, self.clock)
+
+    def source_title(self, source: str) -> tuple[str, str]:
+        """What a source is called, in Korean and English; its name if it is gone."""
+        try:
+            spec = self.registry.spec(source)
+        except InvalidInput:
+            return source, source
+        return spec.title_ko or spec.title, spec.title
 
     def webhook_session(self, account: str) -> requests.Session:
         """A guarded session without waiting of our own: alerts are few and urgent."""

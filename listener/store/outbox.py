@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ class Message:
     created_at: datetime
     attempt: int  # 1 = first
     token: str
+    notice_id: int | None = None
 
 
 def put(
@@ -39,8 +40,9 @@ def put(
     event_key: str = "",
     refs: Mapping[str, Any],
     now: datetime,
+    notice_id: int | None = None,
 ) -> None:
-    """Queue a message for a channel; the same event of the same alert is queued once."""
+    """Queue a message for a channel; the same event of the same alert or notice is queued once."""
     insert_ignore(
         session,
         OutboxRow,
@@ -49,6 +51,7 @@ def put(
                 "message_id": f"msg_{secrets.token_hex(12)}",
                 "channel_id": channel_id,
                 "alert_id": alert_id,
+                "notice_id": notice_id,
                 "event": event,
                 "event_key": event_key,
                 "refs": dict(refs),
@@ -70,10 +73,8 @@ def put_for_all(
     refs: Mapping[str, Any],
     now: datetime,
 ) -> int:
-    """Queue a message for every enabled channel; returns how many there are."""
-    channels = session.scalars(
-        select(ChannelRow.id).where(ChannelRow.enabled.is_(True)).order_by(ChannelRow.id)
-    ).all()
+    """Queue a message for every enabled channel that wants alerts; returns how many there are."""
+    channels = _wanting(session, "alerts")
     for channel_id in channels:
         put(
             session,
@@ -85,6 +86,33 @@ def put_for_all(
             now=now,
         )
     return len(channels)
+
+
+def put_notice(
+    session: Session, *, notice_id: int, event: str, event_key: str, now: datetime
+) -> int:
+    """Queue a notice's message for every enabled channel that wants notices; returns how many."""
+    channels = _wanting(session, "notices")
+    for channel_id in channels:
+        put(
+            session,
+            channel_id=channel_id,
+            alert_id=None,
+            notice_id=notice_id,
+            event=event,
+            event_key=event_key,
+            refs={},
+            now=now,
+        )
+    return len(channels)
+
+
+def _wanting(session: Session, what: str) -> Sequence[int]:
+    return session.scalars(
+        select(ChannelRow.id)
+        .where(ChannelRow.enabled.is_(True), ChannelRow.wants.in_((what, "both")))
+        .order_by(ChannelRow.id)
+    ).all()
 
 
 def last_at(session: Session, alert_id: int, event: str) -> datetime | None:
@@ -99,14 +127,17 @@ def last_at(session: Session, alert_id: int, event: str) -> datetime | None:
 def claim(session: Session, *, now: datetime, length: timedelta) -> Message | None:
     """The next message that is due and in nobody's hands.
 
-    Messages of one alert to one channel go out in their order: a later one waits while an earlier
-    one is still being tried.
+    Messages of one alert or notice to one channel go out in their order: a later one waits while
+    an earlier one is still being tried.
     """
     earlier = OutboxRow.__table__.alias("earlier")
     waits = (
         select(earlier.c.id)
         .where(
-            earlier.c.alert_id == OutboxRow.alert_id,
+            or_(
+                earlier.c.alert_id == OutboxRow.alert_id,
+                earlier.c.notice_id == OutboxRow.notice_id,
+            ),
             earlier.c.channel_id == OutboxRow.channel_id,
             earlier.c.id < OutboxRow.id,
             earlier.c.state == "pending",
@@ -140,6 +171,7 @@ def claim(session: Session, *, now: datetime, length: timedelta) -> Message | No
             OutboxRow.refs,
             OutboxRow.created_at,
             OutboxRow.attempts,
+            OutboxRow.notice_id,
         )
     ).one()
     return Message(
@@ -152,6 +184,7 @@ def claim(session: Session, *, now: datetime, length: timedelta) -> Message | No
         created_at=row.created_at,
         attempt=row.attempts,
         token=token,
+        notice_id=row.notice_id,
     )
 
 
