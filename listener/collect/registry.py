@@ -25,6 +25,7 @@ _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _JSON_TYPES = {
     "string": "string",
+    "text": "string",
     "url": "string",
     "selector": "string",
     "integer": "integer",
@@ -146,9 +147,35 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
             }
             for one in spec.credentials
         ],
+        "signup": spec.signup,
         "cost": spec.cost,
         "limits": spec.limits,
         "terms": spec.terms,
+        "quotas": [
+            {
+                "unit": one.unit,
+                "amount": one.amount,
+                "per": one.per,
+                "zone": one.zone,
+                "title": one.title,
+                "title_ko": one.title_ko,
+            }
+            for one in spec.quotas
+        ],
+        "prices": [{"unit": one.unit, "micro_usd": one.micro_usd} for one in spec.prices],
+        "presets": [
+            {
+                "name": one.name,
+                "title": one.title,
+                "title_ko": one.title_ko,
+                "params": dict(one.params),
+                "word": one.word,
+                "word_ko": one.word_ko,
+                "example": one.example,
+            }
+            for one in spec.presets
+        ],
+        "first": spec.first,
     }
 
 
