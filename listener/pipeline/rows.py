@@ -55,7 +55,11 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     ),
     "published_precision": ("publishedprecision",),
     "language": ("language", "lang", "언어"),
-    "rating": ("rating", "stars", "starrating", "별점", "평점", "점수"),
+    "rating": (
+        *("rating", "stars", "starrating", "별점", "평점", "점수"),
+        *("nps", "npsscore", "likelihoodtorecommend", "추천지수", "추천점수", "추천의향"),
+        *("csat", "satisfaction", "만족도", "만족도점수", "ces", "customereffort", "고객노력지수"),
+    ),
     "rating_min": ("ratingmin", "minrating"),
     "rating_max": ("ratingmax", "maxrating", "scale", "만점"),
     "parent_id": ("parentid", "inreplyto"),
@@ -74,6 +78,12 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 # What our own export says beside the mention itself; it is made anew.
 _OURS = {"id", "seq", "change", "sentiment", "complaint", "topics", "seen_at", "brands", "language"}
+# Surveys that are known by the name of their column. NPS goes from 0 to 10 by definition; CSAT and
+# CES are asked on several scales (1 to 5, 1 to 7, 0 to 10), so that none is assumed for them.
+_NPS = {"nps", "npsscore", "likelihoodtorecommend", "추천지수", "추천점수", "추천의향"}
+_SURVEYS = _NPS | {
+    *("csat", "satisfaction", "만족도", "만족도점수", "ces", "customereffort", "고객노력지수"),
+}
 _COUNTS = ("likes", "replies", "shares", "views")
 _SOURCE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
@@ -86,13 +96,15 @@ class Columns:
     def __init__(self, names: Sequence[str]) -> None:
         folded: dict[str, str] = {}
         for name in names:
-            folded.setdefault(re.sub(r"[\s_\-]+", "", name).lower(), name)
+            folded.setdefault(_folded(name), name)
         self.fields: dict[str, str] = {}
         for field, aliases in ALIASES.items():
             for alias in aliases:
                 if alias in folded and folded[alias] not in self.fields.values():
                     self.fields[field] = folded[alias]
                     break
+        asked = _folded(self.fields.get("rating", ""))
+        self._is_nps, self._is_survey = asked in _NPS, asked in _SURVEYS
         self._rest = [name for name in names if name and name not in self.fields.values()]
         # Only a row that says all three can be put where it came from.
         self._is_export = {"source", "namespace", "external_id"} <= set(self.fields)
@@ -118,6 +130,8 @@ class Columns:
         if text("published_precision") in (Precision.DAY, Precision.NONE):
             precision = Precision(text("published_precision"))
         rating, low, high = stars(text("rating"))
+        if self._is_nps and rating is not None and high is None:
+            low, high = 0.0, 10.0
         low = _number("rating_min", text("rating_min")) if text("rating_min") else low
         high = _number("rating_max", text("rating_max")) if text("rating_max") else high
         fits_scale(rating, low, high)
@@ -128,7 +142,7 @@ class Columns:
             namespace=namespace,
             text=text("text"),
             title=text("title") or None,
-            kind=kind_of(text("kind"), Kind.REVIEW if rating is not None else Kind.POST),
+            kind=kind_of(text("kind"), self._kind(rating)),
             url=text("url") or None,
             author=self._author(row),
             published_at=published_at,
@@ -140,7 +154,7 @@ class Columns:
             parent_id=text("parent_id") or None,
             thread_id=text("thread_id") or None,
             is_own=is_true(text("is_own")),
-            solicited=is_true(text("solicited")),
+            solicited=is_true(text("solicited")) if text("solicited") else self._is_survey,
             product=text("product") or None,
             product_version=text("product_version") or None,
             place=text("place") or None,
@@ -149,6 +163,11 @@ class Columns:
             engagement=Engagement(**dict(zip(_COUNTS, counts, strict=True))),
             raw=rest or None,
         )
+
+    def _kind(self, rating: float | None) -> Kind:
+        if self._is_survey:
+            return Kind.SURVEY
+        return Kind.POST if rating is None else Kind.REVIEW
 
     def _author(self, row: Row) -> RawAuthor | None:
         told = row.get(self.fields.get("author", ""))
@@ -166,6 +185,10 @@ class Columns:
         if not (handle or name or native_id):
             return None
         return RawAuthor(native_id=native_id, handle=handle, name=name, followers=followers)
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\s_\-]+", "", name).lower()
 
 
 @lru_cache(maxsize=256)

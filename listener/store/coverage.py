@@ -9,7 +9,14 @@ from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from listener.store.buckets import STEP, STEP_S
-from listener.store.tables import BucketRow, CoverageRow, GapRow, WatchRow
+from listener.store.tables import (
+    BucketRow,
+    CoverageRow,
+    GapRow,
+    InboundItemRow,
+    InboundRow,
+    WatchRow,
+)
 from listener.types import Interval, WatchCoverage
 
 DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
@@ -72,7 +79,8 @@ def of_brand(
 
     A watch that never succeeded is left out: it has nothing to miss. One that was paused, deleted
     or silent for more than a day is waited for up to then only. Files count as collected from the
-    first to the last mention that they brought, and are never waited for.
+    first to the last mention that they brought, and are never waited for; neither are webhooks,
+    which count from when they were made to the oldest delivery that still waits.
     """
     rows = session.execute(
         select(
@@ -104,7 +112,7 @@ def of_brand(
                 late_after=max(2 * every, _LEAST_PATIENCE),
             )
         )
-    return [*found, *_of_files(session, brand_id)]
+    return [*found, *_of_files(session, brand_id), *_of_webhooks(session, brand_id, now)]
 
 
 def _of_files(session: Session, brand_id: int) -> list[WatchCoverage]:
@@ -123,6 +131,28 @@ def _of_files(session: Session, brand_id: int) -> list[WatchCoverage]:
         )
         for first, last in rows
     ]
+
+
+def _of_webhooks(session: Session, brand_id: int, now: datetime) -> list[WatchCoverage]:
+    oldest = (
+        select(func.min(InboundItemRow.received_at))
+        .where(InboundItemRow.inbound_id == InboundRow.id, InboundItemRow.state == "waiting")
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(InboundRow.created_at, oldest).where(
+            or_(InboundRow.brand_id == brand_id, InboundRow.brand_id.is_(None)),
+            InboundRow.enabled.is_(True),
+        )
+    )
+    found = []
+    for made, waits_since in rows:
+        upto: datetime | None = waits_since
+        covered = (made, max(made, now if upto is None else upto))
+        found.append(
+            WatchCoverage(watch_id=0, active_from=made, active_to=made, intervals=[covered])
+        )
+    return found
 
 
 def without(whole: Interval, holes: Iterable[Interval]) -> list[Interval]:

@@ -30,7 +30,7 @@ from listener.store.killpoints import POINTS
 from listener.types import RawItem
 
 HISTORY = a_history(60)
-COLLECTING = [point for point in POINTS if not point.startswith(("file.", "backfill."))]
+COLLECTING = [point for point in POINTS if not point.startswith(("file.", "backfill.", "inbound."))]
 
 
 @pytest.fixture(scope="module")

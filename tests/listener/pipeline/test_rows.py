@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from listener.errors import InvalidInput
-from listener.pipeline.rows import Columns, _check_rating, stars, when
+from listener.pipeline.rows import Columns, fits_scale, stars, when
 from listener.types import Kind, Precision
 
 SEOUL = ZoneInfo("Asia/Seoul")
@@ -145,6 +145,42 @@ def test_a_column_named_source_alone_is_just_a_column() -> None:
 
 def test_a_rating_off_its_scale_is_refused_in_words() -> None:
     with pytest.raises(InvalidInput, match="9 does not fit its scale, 1 to 5"):
-        _check_rating(9.0, 1.0, 5.0)
-    _check_rating(9.0, 0.0, 10.0)
-    _check_rating(9.0, None, None)
+        fits_scale(9.0, 1.0, 5.0)
+    fits_scale(9.0, 0.0, 10.0)
+    fits_scale(9.0, None, None)
+
+
+# --- surveys -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["nps", "NPS score", "추천지수", "Likelihood to recommend"])
+def test_nps_goes_from_zero_to_ten_and_was_asked_for(name: str) -> None:
+    _, item = Columns(["id", name, "comment"]).item(
+        {"id": "1", name: "0", "comment": "다시는 안 사요"}, namespace="f", zone=SEOUL
+    )
+    assert (item.rating, item.rating_min, item.rating_max) == (0.0, 0.0, 10.0)
+    assert (item.kind, item.solicited) == (Kind.SURVEY, True)
+
+
+def test_nps_above_ten_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="0 to 10"):
+        Columns(["nps", "text"]).item({"nps": "11", "text": "a"}, namespace="f", zone=SEOUL)
+
+
+@pytest.mark.parametrize("name", ["csat", "CES", "만족도"])
+def test_other_surveys_tell_their_scale_or_have_none(name: str) -> None:
+    columns = Columns([name, "text", "만점", "solicited"])
+    _, item = columns.item({name: "4", "text": "a"}, namespace="f", zone=SEOUL)
+    assert (item.rating, item.rating_max, item.kind) == (4.0, None, Kind.SURVEY)
+    assert item.solicited
+    row = {name: "4", "text": "a", "만점": "5", "solicited": "no"}
+    _, told = columns.item(row, namespace="f", zone=SEOUL)
+    assert (told.rating_max, told.solicited) == (5.0, False)
+
+
+def test_a_rating_comes_before_a_survey_beside_it() -> None:
+    _, item = Columns(["rating", "nps", "text"]).item(
+        {"rating": "5", "nps": "9", "text": "a"}, namespace="f", zone=SEOUL
+    )
+    assert (item.rating, item.kind, item.solicited) == (5.0, Kind.REVIEW, False)
+    assert item.raw == {"nps": "9"}
