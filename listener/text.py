@@ -346,6 +346,8 @@ def to_mention(raw: RawItem, source: str, now: datetime) -> Mention:
     there. A rating outside its scale, or a scale upside down, is dropped; ``rating_min`` is 1
     where only the maximum is told; a rating without a maximum is kept without scale.
 
+    The hash of an excerpt is that of its title, which is the same whatever was searched for.
+
     Raises InvalidInput for an item without an external id, or with neither text, title nor rating
     (deletions need none of them).
     """
@@ -375,7 +377,9 @@ def to_mention(raw: RawItem, source: str, now: datetime) -> Mention:
         external_id=external_id,
         kind=raw.kind,
         text=text,
-        content_hash=content_hash(title, text, rating, rating_min, rating_max),
+        content_hash=content_hash(
+            title, "" if raw.excerpt and title else text, rating, rating_min, rating_max
+        ),
         title=title,
         url=canonical_url(raw.url),
         author=_author(raw.author),
@@ -400,6 +404,7 @@ def to_mention(raw: RawItem, source: str, now: datetime) -> Mention:
         engagement=_engagement(raw.engagement),
         derived=raw.derived,
         deleted=raw.deleted,
+        excerpt=raw.excerpt,
         raw=_record(raw.raw),
     )
 

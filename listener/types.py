@@ -300,7 +300,8 @@ class RawItem:
 
     ``external_id`` is unique within (source, namespace); where the source gives none, ``derived``
     is set and the id is a hash of page, author, date and ordinal, never of the body. ``deleted``
-    reports a deletion at the source: only the identity counts then.
+    reports a deletion at the source: only the identity counts then. ``excerpt`` says that the text
+    is a part that the source chose to suit a query: another part is no edit.
     """
 
     external_id: str
@@ -330,6 +331,7 @@ class RawItem:
     engagement: Engagement | None = None
     derived: bool = False
     deleted: bool = False
+    excerpt: bool = False
     raw: Mapping[str, Any] | None = None
 
 
@@ -454,6 +456,7 @@ class Mention:
     engagement: Engagement | None = None
     derived: bool = False
     deleted: bool = False
+    excerpt: bool = False
     raw: Mapping[str, Any] | None = None
 
 

@@ -35,6 +35,7 @@ _EPOCH = 1_000_000_000  # numbers above are points in time (2001 on), below are 
 _EPOCH_MS = 100_000_000_000
 _BODY_LIMIT = 65_536  # a refusal says what it has to say at the start
 _GOOGLE_DAY = ZoneInfo("America/Los_Angeles")  # YouTube's quota starts again at midnight there
+_KOREAN_DAY = ZoneInfo("Asia/Seoul")  # and Naver's and Kakao's here
 _META_LIMITS = frozenset({4, 17, 32, 613})
 NO_DETOUR = "Listener does not work around it: use the source's API or feed, or import a file."
 _RESET_HEADERS = ("x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
@@ -98,7 +99,11 @@ def retry_at(
     if data is not None:
         moments += _from_body(data, now, refused)
     if status == 403 and "quotaExceeded" in _reasons(data):
-        moments.append(_next_google_day(now))
+        moments.append(_next_day(now, _GOOGLE_DAY))
+    if _korean_quota(status, data):
+        # Kakao does not tell a day's quota from a shorter one, so it is asked again by the hour.
+        again = now + timedelta(hours=1) if b'"errorType"' in body else LONGEST + now
+        moments.append(min(_next_day(now, _KOREAN_DAY), again))
     future = [min(moment, now + LONGEST) for moment in moments if moment > now]
     return max(future, default=None)
 
@@ -135,7 +140,8 @@ def classify(
             status=status,
         )
     if _is_rate_limit(status, data, reasons, said):
-        if "quotaExceeded" in reasons or "dailyLimitExceeded" in reasons:
+        used_up = "quotaExceeded" in reasons or "dailyLimitExceeded" in reasons
+        if used_up or _korean_quota(status, data):
             return BudgetExhausted(
                 f"The source's quota for the day is used up (HTTP {status}){tail}",
                 retry_at=at,
@@ -344,9 +350,26 @@ def _minutes(data: Any) -> Iterator[float]:
                 yield from _minutes(value)
 
 
-def _next_google_day(now: datetime) -> datetime:
-    day = now.astimezone(_GOOGLE_DAY).date() + timedelta(days=1)
-    return datetime.combine(day, time(), _GOOGLE_DAY).astimezone(UTC)
+def _next_day(now: datetime, zone: ZoneInfo) -> datetime:
+    day = now.astimezone(zone).date() + timedelta(days=1)
+    return datetime.combine(day, time(), zone).astimezone(UTC)
+
+
+def _korean_quota(status: int, data: Any) -> bool:
+    """Whether a quota of Naver's or Kakao's is used up, other than their limits on speed.
+
+    Naver 429 with errorCode 010 (012 is speed), API HUB's gateway 429 with error.errorCode 400 (410
+    and 420 are speed), Kakao 400 with code -10, or 429 RequestThrottled "API limit has been
+    exceeded".
+    """
+    if not isinstance(data, dict) or status not in (400, 429):
+        return False
+    error = data.get("error")
+    if status == 429 and isinstance(error, dict) and str(error.get("errorCode")) == "400":
+        return True
+    if data.get("errorType") == "RequestThrottled":
+        return "limit has been exceeded" in str(data.get("message")).lower()
+    return data.get("errorCode") == "010" or data.get("code") == -10
 
 
 def _parse(text: str) -> Any:
@@ -392,6 +415,8 @@ def _is_rate_limit(status: int, data: Any, reasons: frozenset[str], said: str) -
         return True
     if data.get("error_name") == "throttle_violation" or data.get("errorCode") == "012":
         return True
+    if _korean_quota(status, data):
+        return True
     return bool(_RATE_WORDS.search(said))
 
 
@@ -423,8 +448,8 @@ def _said_in(data: Any) -> str:
                 found.append(value)
         elif isinstance(value, dict):
             for key in (
-                "title", "detail", "message", "error_message", "errorMessage", "error_description",
-                "description", "reason", "error", "errors",
+                "title", "detail", "message", "msg", "error_message", "errorMessage",
+                "error_description", "description", "details", "reason", "error", "errors",
             ):  # fmt: skip
                 if key in value:
                     look(value[key], depth + 1)

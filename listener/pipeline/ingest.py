@@ -390,6 +390,11 @@ class Ingest:
         """
         by_terms = matcher.match(mention)
         before = known.matches if known else {}
+        if mention.excerpt:
+            # Another part of the text names other brands; those found in an earlier one stay.
+            named = {match.brand_id for match in by_terms}
+            kept = (b for b, why in before.items() if why == MatchOrigin.TERM and b not in named)
+            by_terms = (*by_terms, *(Match(brand_id=b, origin=MatchOrigin.TERM) for b in kept))
         owners = {brand_id for brand_id, why in before.items() if why == MatchOrigin.WATCH}
         if origin.brand is not None:
             owners.add(origin.brand.id)
