@@ -456,9 +456,8 @@ def _account(watch: Watch) -> Account:
     if not given:
         raise AuthRejected(
             "Google Play needs a service account that may see the app's reviews.",
-            hint="Set LISTENER_GOOGLEPLAY__SERVICE_ACCOUNT to its JSON key, or that of the"
-            " connection. Apps that are not yours can only be read with public=true, which is"
-            " against Google's terms.",
+            hint="Give its JSON key as service_account, to the connection or the source. Apps that"
+            " are not yours can only be read with public=true, which is against Google's terms.",
         )
     try:
         key = json.loads(given, strict=False)
