@@ -30,13 +30,13 @@ from listener.types import RawItem
 DAILY = 1e-5
 """How likely a false alarm for want of news is to be, a watch and day, for a Gumbel tail."""
 
-EMPTY = 1e-3
+EMPTY = 1e-4
 """As unlikely a row of empty readings must be."""
 
 MEMORY_DAYS = 42
 """Days whose longest quiet is kept: six weeks hold six weekends and most holidays."""
 
-RARE = 0.05
+RARE = 0.01
 """Where more readings than this are empty, as with a search for what is new, that is no news and
 judged as such: empty readings come in nights and are not independent.
 """
