@@ -173,6 +173,26 @@ class Poller(ABC):
         if failed is not None:
             raise failed
 
+    def peek(self, watch: Watch, *, now: datetime, lanes: int) -> Iterator[Batch]:
+        """The newest page of each of the first so many lanes: what a watch would bring.
+
+        A lane that cannot be read is a notice as long as another can. Raises SourceError.
+        """
+        run = self._begin(watch, State(), now)
+        failed: SourceError | None = None
+        read = 0
+        for lane in list(run.tracks)[:lanes]:
+            run.tracks[lane] = cursors.begin(run.tracks[lane], now)
+            try:
+                for batch in self._walk(run, lane, resumed=False, room=1, rest=False):
+                    read += 1
+                    yield batch
+            except SourceError as error:
+                failed = failed or error
+                yield Batch(items=(), state=State(), notices=(f"{lane}: {error.message}",))
+        if failed is not None and not read:
+            raise failed
+
     def backfill(self, watch: Watch, state: State, *, pages: int, now: datetime) -> Iterator[Batch]:
         """Go on with a ``Rest``: at most so many pages of the walk that its state holds.
 

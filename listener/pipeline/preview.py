@@ -6,14 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from listener.collect.base import Poller
 from listener.errors import InvalidInput
 from listener.text import to_mention
-from listener.types import Brand, Connection, MatchMode, RawItem, State, Watch
+from listener.types import Batch, Brand, Collector, Connection, MatchMode, RawItem, State, Watch
 
 if TYPE_CHECKING:
     from listener.pipeline.collect import Runner
 
 SHOWN = 20
+LANES = 4
+"""Listings of a watch that are looked into; a preview should be there in seconds."""
+
 _EXCERPT = 300
 
 
@@ -28,7 +32,7 @@ def preview(
     forecast: Callable[[Watch, Sequence[RawItem]], Mapping[str, Any]] | None = None,
     now: datetime,
 ) -> dict[str, Any]:
-    """The first page of a source as a watch would see it.
+    """The first page of a source, or of the first listings of one, as a watch would see it.
 
     Gives ``{"found": n, "matched": n, "items": [{"title", "text", "url", "author", "published_at",
     "rating", "matched", "spans", "label", "complaint", "topics"}], "notices": […], "forecast":
@@ -46,16 +50,11 @@ def preview(
             brand=brand,
         )
     )
-    batches = runner.collector(source).collect(watch, State(), now=now)
-    batch = next(iter(batches), None)
-    close = getattr(batches, "close", None)
-    if close is not None:
-        close()  # a preview asks for one page; a spider's process ends here
-    ahead = forecast(watch, batch.items if batch else ()) if forecast else None
-    if batch is None:
-        return {"found": 0, "matched": 0, "items": [], "notices": [], "forecast": ahead}
+    batches = _first_pages(runner.collector(source), watch, now)
+    found = [item for batch in batches for item in batch.items]
+    ahead = forecast(watch, found) if forecast else None
     mentions = []
-    for item in batch.items:
+    for item in found:
         try:
             mentions.append(to_mention(item, source, now))
         except InvalidInput:
@@ -93,6 +92,22 @@ def preview(
         "found": len(rows),
         "matched": matched,
         "items": rows[:SHOWN],
-        "notices": [*batch.notices, *([batch.suspect] if batch.suspect else [])],
+        "notices": [
+            notice
+            for batch in batches
+            for notice in (*batch.notices, *([batch.suspect] if batch.suspect else []))
+        ],
         "forecast": ahead,
     }
+
+
+def _first_pages(collector: Collector, watch: Watch, now: datetime) -> list[Batch]:
+    """The newest page, of a few lanes where there are several. Raises SourceError."""
+    if isinstance(collector, Poller):
+        return list(collector.peek(watch, now=now, lanes=LANES))
+    batches = collector.collect(watch, State(), now=now)
+    batch = next(iter(batches), None)
+    close = getattr(batches, "close", None)
+    if close is not None:
+        close()  # one page is enough; a spider's process ends here
+    return [batch] if batch is not None else []

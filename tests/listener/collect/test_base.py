@@ -341,6 +341,21 @@ def test_a_lane_that_fails_does_not_keep_the_others_back(make_net: MakeNet) -> N
     assert store.ids == {1, 2, 1000, 2000}
 
 
+def test_a_peek_shows_the_newest_page_of_each_lane(make_net: MakeNet) -> None:
+    plaza = Lanes(make_net(), by_offset=True)
+    plaza.items = 9
+    batches = list(plaza.peek(WATCH, now=NOW, lanes=2))
+    assert [[item.external_id for item in batch.items] for batch in batches] == [
+        ["9", "8", "7"],
+        ["9000", "8000", "7000"],
+    ]
+    plaza.down = "kr"
+    [told, _] = plaza.peek(WATCH, now=NOW, lanes=2)
+    assert told.notices == ("kr: down",)
+    with pytest.raises(SourceUnavailable):
+        list(plaza.peek(WATCH, now=NOW, lanes=1))
+
+
 def test_a_run_that_ends_an_old_walk_and_is_too_long_loses_nothing(make_net: MakeNet) -> None:
     plaza, store = Plaza(make_net(max_pages=4)), Store()
     plaza.items = 3
