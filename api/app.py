@@ -22,8 +22,11 @@ from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
 from api.routes import (
     alerts,
     brands,
+    connections,
     feeds,
     health,
+    hooks,
+    inbound,
     keys,
     mentions,
     session,
@@ -47,8 +50,9 @@ STATIC = Path(__file__).parent / "dashboard" / "static"
 DASHBOARD = "api.dashboard.pages"
 MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its terms
 
-# Open to everybody: is it alive, and logging in. All else needs at least a key with scope read.
-PUBLIC = (health.public, session.router)
+# Open to everybody: is it alive, logging in, and webhooks, which sign what they send. All else needs
+# at least a key with scope read.
+PUBLIC = (health.public, session.router, hooks.router)
 GUARDED = (
     health.guarded,
     mentions.router,
@@ -58,6 +62,8 @@ GUARDED = (
     alerts.router,
     stats.router,
     sources.router,
+    connections.router,
+    inbound.router,
     keys.router,
 )
 
@@ -116,6 +122,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
     app.state.services = services
     app.state.keys = ring
     app.state.throttle = auth.Throttle()
+    app.state.brakes = hooks.Brakes()
     app.state.metrics = Metrics()
     app.state.security_headers = dict(SECURITY_HEADERS)
     app.state.query_names = {}
@@ -166,7 +173,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         api["components"]["securitySchemes"] = auth.SCHEMES
         for path, operations in api["paths"].items():
             for operation in operations.values():
-                is_open = path in ("/healthz", "/readyz")
+                is_open = path in ("/healthz", "/readyz") or path.startswith("/hooks/")
                 operation["security"] = [] if is_open else [{name: []} for name in auth.SCHEMES]
         app.openapi_schema = api
     return app.openapi_schema

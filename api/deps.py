@@ -70,6 +70,56 @@ class MadeChannel(Protocol):
     def secret(self) -> str | None: ...
 
 
+class MadeInbound(Protocol):
+    """A new inbound webhook: where to post to, and the secret made for it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def secret(self) -> str: ...
+
+
+class ConnectionFacts(Protocol):
+    """A connection as it is shown: never its secrets."""
+
+    @property
+    def id(self) -> int | None: ...
+    @property
+    def source(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain JSON, with what it used up."""
+        ...
+
+
+class Connections(Protocol):
+    """Connections as people handle them."""
+
+    def listing(self, *, source: str | None = None) -> Sequence[ConnectionFacts]:
+        """All, or those of a source."""
+        ...
+
+    def facts(self, connection_id: int) -> ConnectionFacts:
+        """One. Raises NotFound."""
+        ...
+
+    def add(self, source: str, **typed: Any) -> int:
+        """Save a new one. Raises InvalidInput, Conflict, TargetForbidden."""
+        ...
+
+    def change(self, connection_id: int, **typed: Any) -> None:
+        """Change one; what is left out stays. Raises NotFound, InvalidInput, Conflict."""
+        ...
+
+    def remove(self, connection_id: int) -> None:
+        """Remove one. Raises NotFound, Conflict."""
+        ...
+
+
 class Wiring(Protocol):
     """What the API asks of the core's wiring: the parts, and what needs sources or the network
     guard.
@@ -81,6 +131,8 @@ class Wiring(Protocol):
 
     @property
     def secrets(self) -> Secrets: ...
+    @property
+    def connections(self) -> Connections: ...
 
     def source_specs(self) -> Sequence[Mapping[str, Any]]:
         """Every source's spec as JSON."""
@@ -96,6 +148,36 @@ class Wiring(Protocol):
         self, *, name: str, address: str, kind: str = "", language: str = "", secret: str | None
     ) -> MadeChannel:
         """Save a channel, its secrets encrypted. Raises InvalidInput, TargetForbidden."""
+        ...
+
+    def inbound_presets(self) -> Sequence[Mapping[str, Any]]:
+        """Ready-made mappings of well-known senders, as JSON."""
+        ...
+
+    def check_mapping(self, mapping: Any) -> Mapping[str, Any]:
+        """A mapping as it is stored. Raises InvalidInput that names the field."""
+        ...
+
+    def preview_inbound(self, mapping: Any, body: bytes, content_type: str) -> Mapping[str, Any]:
+        """What a mapping makes of a payload, nothing stored. Raises InvalidInput."""
+        ...
+
+    def inbound_address(self, public_id: str, secret: str = "") -> str:
+        """Where senders post to."""
+        ...
+
+    def add_inbound(
+        self,
+        *,
+        name: str,
+        preset: str = "generic",
+        brand_id: int | None = None,
+        match: str | None = None,
+        scheme: str | None = None,
+        secret: str | None = None,
+        mapping: Any = None,
+    ) -> MadeInbound:
+        """Save an inbound webhook, its secret encrypted. Raises InvalidInput, Conflict."""
         ...
 
     def close(self) -> None:

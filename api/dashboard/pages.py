@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from api.dashboard import (
     brand_pages,
     channel_pages,
+    connection_pages,
     login,
     mentions,
     overview,
@@ -29,6 +30,7 @@ for _page in (
     brand_pages,
     watch_pages,
     channel_pages,
+    connection_pages,
     settings_pages,
 ):
     router.include_router(_page.router)

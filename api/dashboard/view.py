@@ -183,6 +183,7 @@ FLASHES: dict[str, names.Pair] = {
     ),
     "acknowledged": ("확인했다고 표시했습니다.", "Marked as seen."),
     "channel-removed": ("채널을 지웠습니다.", "The channel was removed."),
+    "connection-removed": ("연결을 지웠습니다.", "The connection was removed."),
     "key-revoked": ("키를 폐기했습니다.", "The key was revoked."),
     "test-sent": ("시험 알림을 보냅니다.", "A test is on its way."),
     "retried": ("다시 보냅니다.", "It is sent again."),
@@ -241,7 +242,7 @@ OpenView = Annotated[View, Depends(open_view)]
 
 # --- an error as a page --------------------------------------------------------------------------
 
-_ELSEWHERE = ("/api/", "/feeds/", "/healthz", "/readyz", "/metrics", "/openapi")
+_ELSEWHERE = ("/api/", "/feeds/", "/hooks/", "/healthz", "/readyz", "/metrics", "/openapi")
 
 
 def error_page(request: Request, problem: Mapping[str, Any]) -> Response | None:

@@ -6,9 +6,9 @@ Credentials go in and never come out again: only their names are told.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, TypedDict, Unpack, runtime_checkable
 from urllib.parse import urlsplit
 
 import orjson
@@ -39,7 +39,6 @@ from listener.types import (
     Watch,
 )
 
-_KEEP: Any = object()
 _NO_BRAND = Brand(id=0, name="Listener")  # to make a query of, where a test needs one
 
 NEW = "new"
@@ -101,17 +100,16 @@ class Facts:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class Fields(TypedDict, total=False):
     """What somebody typed for a connection. In a change, what is left out stays; a credential that
     is empty is removed.
     """
 
-    name: str = _KEEP
-    base_url: str | None = _KEEP
-    credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
-    budget_calls: int | None = _KEEP
-    budget_micro_usd: int | None = _KEEP
+    name: str
+    base_url: str | None
+    credentials: Mapping[str, str]
+    budget_calls: int | None  # a day
+    budget_micro_usd: int | None  # a month
 
 
 class Connecting:
@@ -136,10 +134,10 @@ class Connecting:
         self._guard = guard
         self._clock = clock
 
-    def add(self, source: str, draft: Draft) -> int:
+    def add(self, source: str, **typed: Unpack[Fields]) -> int:
         """Save a new connection. Raises InvalidInput, Conflict, TargetForbidden."""
         spec = self._registry.spec(source)
-        fields = self._fields(spec, draft, known={})
+        fields = self._fields(spec, typed, known={})
         name = fields.pop("name", "")
         with self._database.write() as work:
             row = connections.create(
@@ -148,12 +146,13 @@ class Connecting:
             work.commit()
         return row.id
 
-    def change(self, connection_id: int, draft: Draft) -> None:
+    def change(self, connection_id: int, **typed: Unpack[Fields]) -> None:
         """Change a connection. Raises NotFound, InvalidInput, Conflict, TargetForbidden."""
         with self._database.write() as work:
             row = connections.get(work.session, connection_id)
-            known = self._read(row.credentials) if row.credentials and draft.credentials else {}
-            fields = self._fields(self._registry.spec(row.source), draft, known=known)
+            some = row.credentials and typed.get("credentials")
+            known = self._read(row.credentials) if row.credentials and some else {}
+            fields = self._fields(self._registry.spec(row.source), typed, known=known)
             connections.change(work.session, connection_id, now=self._clock(), **fields)
             work.commit()
 
@@ -288,32 +287,29 @@ class Connecting:
         )
 
     def _fields(
-        self, spec: SourceSpec, draft: Draft, *, known: Mapping[str, str]
+        self, spec: SourceSpec, typed: Fields, *, known: Mapping[str, str]
     ) -> dict[str, Any]:
-        fields: dict[str, Any] = {}
-        if draft.name is not _KEEP:
-            fields["name"] = draft.name
-        if draft.base_url is not _KEEP:
-            fields["base_url"] = self._base_url(spec, draft.base_url)
-        for name in ("budget_calls", "budget_micro_usd"):
-            if (value := getattr(draft, name)) is not _KEEP:
-                fields[name] = value
+        """What was typed as the store takes it, checked."""
+        fields: dict[str, Any] = {n: v for n, v in typed.items() if n != "credentials"}
+        if "base_url" in fields:
+            fields["base_url"] = self._base_url(spec, fields["base_url"])
         if fields.get("budget_micro_usd") is not None and not spec.prices:
             raise InvalidInput(
                 f"{spec.title} costs nothing that is counted here.",
                 field="budget_usd",
                 hint="Give a budget in calls.",
             )
-        if draft.credentials:
+        given = typed.get("credentials")
+        if given:
             names = [one.name for one in spec.credentials]
-            for name in draft.credentials:
+            for name in given:
                 if name not in names:
                     raise InvalidInput(
                         f"{spec.title} has no credential {name!r}.",
                         field=f"credentials.{name}",
                         hint=f"It takes: {', '.join(names)}." if names else "It takes none.",
                     )
-            kept = {**known, **{n: v.strip() for n, v in draft.credentials.items()}}
+            kept = {**known, **{n: v.strip() for n, v in given.items()}}
             kept = {name: value for name, value in kept.items() if value}
             data = self._secrets.encrypt(orjson.dumps(kept).decode()) if kept else None
             fields["credentials"] = data
