@@ -72,10 +72,15 @@ class Known:
     id: int
     key: str
     watch_ids: tuple[int, ...]
-    opened_at: datetime
+    opened_at: datetime  # the last time
     told_at: datetime
     reminders: int = 0
     ended_at: datetime | None = None
+
+    @property
+    def is_told(self) -> bool:
+        """Whether people know of it: not of one that came back and was not repeated yet."""
+        return self.told_at >= self.opened_at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +113,8 @@ def decide(
         for notice in known
         if notice.ended_at is None
     ]
-    ended = {one.key: one for one in known if one.ended_at is not None}
+    latest = sorted(known, key=lambda one: one.told_at)
+    ended = {one.key: one for one in latest if one.ended_at is not None}
     for trouble in troubles.values():
         if not any(_counts(by_id[case.watch_id], up_since) for case in trouble.cases):
             continue
@@ -146,7 +152,8 @@ def _go_on(
     if now - since < SETTLE:
         return Plan(known=notice, trouble=None, watch_ids=notice.watch_ids)
     ids = tuple(one.case.watch_id for one in well)
-    return Plan(known=notice, trouble=None, state="recovered", event=RECOVERED, watch_ids=ids)
+    event = RECOVERED if notice.is_told else ""
+    return Plan(known=notice, trouble=None, state="recovered", event=event, watch_ids=ids)
 
 
 def _well_since(one: Seen, notice: Known) -> datetime:
@@ -156,7 +163,7 @@ def _well_since(one: Seen, notice: Known) -> datetime:
 
 
 def _pause(notice: Known) -> timedelta:
-    if notice.reminders == 0 and notice.told_at > notice.opened_at:
+    if not notice.is_told:
         return AGAIN
     return DAILY if notice.reminders < DAYS else WEEKLY
 
@@ -248,6 +255,7 @@ def _carry_out(session: Session, plan: Plan, by_id: Mapping[int, NoticeRow], now
     elif plan.trouble is not None:
         if row.state != "open":
             row.state, row.ended_at, row.reminders = "open", None, 0
+            row.opened_at, row.since = now, min(plan.trouble.since or now, now)
         _describe(row, plan.trouble)
     else:
         row.state = plan.state
