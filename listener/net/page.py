@@ -64,6 +64,7 @@ _MEANT = {
     "iso8859-9": "cp1254",
     "tis_620": "cp874",
 }
+_BODY_READ = 65_536  # what is longer is no login
 _SHOWN = 200  # characters of a query that say where one was; more only hides the message
 _CP949_LABELS = frozenset({"windows-949", "x-windows-949", "ksc_5601", "ks_c_5601"})
 _LATIN = "cp1252"
@@ -115,7 +116,7 @@ class Request:
         for name, value in self.headers.items():
             if name.lower() not in _HARMLESS:
                 found.update((value, value.rpartition(" ")[2]))
-        for name, value in parse_qsl(urlsplit(self.full_url).query):
+        for name, value in (*parse_qsl(urlsplit(self.full_url).query), *_fields(self.body)):
             if _is_secret(name, value):
                 found.add(value)
         return frozenset(found)
@@ -255,6 +256,18 @@ def _charset(content_type: str) -> str | None:
         if name.strip().lower() == "charset":
             return value
     return None
+
+
+def _fields(body: bytes | None) -> list[tuple[str, str]]:
+    """What a form or a flat JSON object sends: logins and token requests do it in the body."""
+    text = (body or b"")[:_BODY_READ].decode("utf-8", "replace")
+    if not text.startswith("{"):
+        return parse_qsl(text)
+    try:
+        told = json.loads(text)
+    except (ValueError, RecursionError):
+        return []
+    return [(name, value) for name, value in told.items() if isinstance(value, str)]
 
 
 def _is_secret(name: str, value: str) -> bool:

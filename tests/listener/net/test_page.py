@@ -136,6 +136,25 @@ def test_what_a_request_must_not_show() -> None:
     assert not any(secret in repr(request) for secret in request.secrets)
 
 
+@pytest.mark.parametrize(
+    ("body", "secrets"),
+    [
+        (b'{"identifier": "mina.example", "password": "abcd-efgh", "n": 1}', {"abcd-efgh"}),
+        (b"grant_type=password&client_secret=s3cr3t&scope=read", {"s3cr3t"}),
+        (
+            b"assertion=eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2ln",
+            {"eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJhIn0.c2ln"},
+        ),
+        (b'{"password": ', set()),
+        (b"\xff\xfe", set()),
+        (None, set()),
+    ],
+)
+def test_secrets_are_known_in_bodies_as_well(body: bytes | None, secrets: set[str]) -> None:
+    request = Request(url="https://api.example/login", method="POST", body=body)
+    assert request.secrets == secrets
+
+
 @pytest.mark.parametrize("label", ["undefined", "UNDEFINED", "idna", "punycode", "base64", "rot13"])
 def test_codecs_that_are_no_charsets_are_not_taken(label: str) -> None:
     assert codec(label) is None

@@ -1,0 +1,246 @@
+"""Every source with a recorded good answer, played with faults: nothing is lost, nobody is
+hammered, no credential gets out.
+
+The pages are those of ``tests/fixtures/<source>/ok``. A fault stands in for the first answer, for
+all of them, or for the last one that a good run needs and what comes after.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from listener.collect.registry import check_params, find_pollers
+from listener.errors import RateLimited, SourceError
+from listener.net.client import Net
+from listener.types import Batch, Brand, State, Watch
+from webserver import Play, Seen, WebServer
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SOURCES = [
+    name for name in sorted(find_pollers()) if (FIXTURES / name / "ok" / "meta.json").is_file()
+]
+MORE = 6  # requests beyond those of a good run: other addresses of the same page, never a loop
+AFTER_429 = 1  # "slow down" is told once; a second request may be under way to another account
+HTML = {"Content-Type": "text/html; charset=utf-8"}
+JSON = {"Content-Type": "application/json"}
+SOME = b'{"data": [' + b'{"id": 1},' * 200
+FAULTS = {
+    "slow down": Play('{"error": "too many requests"}', 429, {"Retry-After": "600", **JSON}),
+    "server error": Play(status=500, headers=JSON),
+    "truncated": Play(SOME, headers=JSON, how="truncated"),
+    "reset": Play(SOME, headers=JSON, how="reset"),
+    "drip": Play(SOME, headers=JSON, how="drip"),
+    "bad gzip": Play(b"\x1f\x8b\x08this is no gzip", headers={"Content-Encoding": "gzip", **JSON}),
+    "block page": Play(
+        "<!DOCTYPE html><html><head><title>Just a moment...</title></head><body>"
+        '<div id="cf-wrapper"><script src="/cdn-cgi/challenge-platform/h/g/orchestrate"></script>'
+        "</div></body></html>",
+        headers=HTML,
+    ),
+    "redirect": Play(status=302, headers={"Location": "{other}/elsewhere"}),
+}
+WHO = {"identifier", "username", "client_id", "key_id", "issuer_id"}  # say who, prove nothing
+SECONDS = 0.1  # for a request, where answers drip
+
+
+class Faulty(WebServer):
+    """Plays ``fault`` instead of the answers from number ``start`` to before ``stop``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fault = Play()
+        self.active = self.echo = False
+        self.start = self.stop = self.count = 0
+
+    def _next(self, full: str, path: str) -> Play:
+        number, self.count = self.count, self.count + 1
+        if self.active and self.start <= number < self.stop:
+            return replace(self.fault, body=self._echo()) if self.echo else self.fault
+        return super()._next(full, path)
+
+    def _echo(self) -> str:
+        """An error that tells what was sent: some servers do."""
+        sent = self.seen[-1]
+        told = [sent.headers.get("authorization", ""), sent.body.decode(), *sent.query.values()]
+        return json.dumps({"error": {"message": f"no luck with {' '.join(filter(None, told))}"}})
+
+
+@dataclass
+class Case:
+    """A source with its good pages and a watch on them."""
+
+    source: str
+    watch: Watch
+    now: datetime
+    pages: Mapping[str, Play | Sequence[Play]]
+    settings: Mapping[str, Any]
+
+
+@dataclass
+class Result:
+    """What a run came to: its batches, the state it left, why it ended, what was asked."""
+
+    batches: list[Batch] = field(default_factory=list)
+    state: State = field(default_factory=State)
+    error: SourceError | None = None
+    seen: list[Seen] = field(default_factory=list)
+
+    @property
+    def items(self) -> set[tuple[str, str, str]]:
+        return {
+            (item.namespace, item.external_id, item.text)
+            for batch in self.batches
+            for item in batch.items
+        }
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[Faulty]:
+    with Faulty() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def other() -> Iterator[WebServer]:
+    """Where redirects lead: another origin."""
+    with WebServer() as server:
+        server.play({"/elsewhere": Play(status=503)})
+        yield server
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_fault_costs_nothing_but_time(
+    source: str,
+    fault: str,
+    faulty: Faulty,
+    other: WebServer,
+    make_net: Callable[..., Net],
+    make_watch: Callable[..., Watch],
+) -> None:
+    case = a_case(source, faulty, make_watch)
+
+    def a_net(**more: Any) -> Net:
+        return make_net(clock=lambda: case.now, **{**case.settings, **more})
+
+    good = collect(case, faulty, a_net())
+    assert good.error is None
+    assert good.items
+    needed = len(good.seen)
+    secrets = secrets_of(case, good)
+    faulty.fault = filled(FAULTS[fault], other)
+    faulty.echo = fault == "server error"
+    spans = sorted({(0, 1), (0, 1_000), (needed - 1, 1_000)})
+    for faulty.start, faulty.stop in spans[:1] if fault == "drip" else spans:
+        where = f"{fault} instead of answers {faulty.start} to {faulty.stop}"
+        other.seen.clear()
+        net = a_net(request_timeout=SECONDS) if fault == "drip" else a_net()
+        bad = collect(case, faulty, net, faults=True)
+
+        # Nobody is hammered.
+        assert len(bad.seen) <= needed + MORE, where
+        if fault == "slow down" and isinstance(bad.error, RateLimited):
+            assert len(bad.seen) <= faulty.start + 1 + AFTER_429, where
+            again = collect(case, faulty, net)
+            assert isinstance(again.error, RateLimited), where
+            assert not again.seen, f"asked before it was time: {where}"
+
+        # Nothing is lost: what this run did not bring, the next one does.
+        if bad.error is None:
+            assert bad.items == good.items, where  # a detour was found, or it was no listing
+        else:
+            assert not any(batch.complete for batch in bad.batches), where
+            later = collect(case, faulty, a_net(), state=bad.state)
+            assert later.error is None, f"{later.error!r} after {where}"
+            assert bad.items | later.items == good.items, where
+            assert any(batch.complete for batch in later.batches), where
+
+        # No secret gets out.
+        told = f"{bad.error!r} {bad.error} {[batch.notices for batch in bad.batches]}"
+        abroad = repr(other.seen)
+        for secret in secrets:
+            assert secret not in told, f"told in an error: {where}"
+            assert secret not in abroad, f"sent to another host: {where}"
+
+
+def collect(
+    case: Case, server: Faulty, net: Net, *, state: State | None = None, faults: bool = False
+) -> Result:
+    """A run from the state on, to its end or its error; anything but a SourceError is raised."""
+    server.play(case.pages)
+    server.seen.clear()
+    server.count, server.active = 0, faults
+    result = Result(state=state or State())
+    try:
+        for batch in find_pollers()[case.source](net).collect(
+            case.watch, result.state, now=case.now
+        ):
+            result.batches.append(batch)
+            result.state = batch.state
+    except SourceError as error:
+        result.error = error
+    result.seen = list(server.seen)
+    return result
+
+
+def a_case(source: str, server: WebServer, make_watch: Callable[..., Watch]) -> Case:
+    """The good case of a source, as recorded."""
+    folder = FIXTURES / source / "ok"
+    text = (folder / "meta.json").read_text(encoding="utf-8").replace("{server}", server.url)
+    meta = json.loads(text)
+    given, run = meta.get("watch", {}), meta["runs"][0]
+    brand = given.get("brand")
+    params = check_params(find_pollers()[source].spec, given.get("params", {}))
+    watch = make_watch(
+        source,
+        base_url=given.get("base_url"),
+        credentials=given.get("credentials"),
+        brand=Brand(
+            **{"id": 1} | {k: tuple(v) if isinstance(v, list) else v for k, v in brand.items()}
+        )
+        if brand
+        else None,
+        **params,
+    )
+
+    def play(told: Any) -> Any:
+        if isinstance(told, list):
+            return [play(one) for one in told]
+        body = (folder / told["file"]).read_bytes() if "file" in told else b""
+        return Play(
+            body=body.replace(b"{server}", server.url.encode()),
+            status=told.get("status", 200),
+            headers=told.get("headers", {}),
+            how=told.get("how", ""),
+        )
+
+    return Case(
+        source=source,
+        watch=watch,
+        now=datetime.fromisoformat(run["now"]),
+        pages={path: play(told) for path, told in run["pages"].items()},
+        settings=meta.get("settings", {}),
+    )
+
+
+def secrets_of(case: Case, good: Result) -> frozenset[str]:
+    """The credentials, and what a good run made of them and sent."""
+    credentials = case.watch.connection.credentials
+    found = {value for name, value in credentials.items() if name not in WHO}
+    for seen in good.seen:
+        sent = seen.headers.get("authorization", "")
+        found |= {sent, sent.rpartition(" ")[2]}
+    return frozenset(one for one in found if len(one) >= 4)
+
+
+def filled(play: Play, other: WebServer) -> Play:
+    """The fault with the other server's address."""
+    headers = {name: value.replace("{other}", other.url) for name, value in play.headers.items()}
+    return replace(play, headers=headers)
