@@ -28,10 +28,9 @@ QUERY = Param(
     name="query",
     title="Search terms",
     title_ko="검색어",
-    kind="text",
-    example="누리마켓",
-    help="한 줄에 하나씩, 각각 따로 검색합니다. 비우면 브랜드의 이름과 별칭으로 검색합니다."
-    " One a line, each searched by itself. Left out: the brand's name and aliases.",
+    example="누리마켓, 누리 앱",
+    help="쉼표로 구분하며 각각 따로 검색합니다. 비우면 브랜드의 이름과 별칭으로 검색합니다."
+    " Separated by commas, each searched by itself. Left out: the brand's name and aliases.",
 )
 
 
@@ -122,11 +121,11 @@ class SearchPoller(Poller):
 
 
 def terms(query: str, brand: Brand | None) -> list[str]:
-    """What to search for: each line, or each name of the brand with the words that must go with
-    it.
+    """What to search for: what stands between commas or line ends, or each name of the brand with
+    the words that must go with it.
     """
     if query.strip():
-        return _once(" ".join(line.split()) for line in query.splitlines())
+        return _once(" ".join(term.split()) for term in re.split(r"[,\n]", query))
     if brand is None:
         return []
     names = _once(" ".join(n.split()) for n in (brand.name, *brand.aliases, *brand.any_terms))

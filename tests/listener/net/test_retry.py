@@ -92,6 +92,27 @@ def test_a_success_holds_us_back_only_when_nothing_remains() -> None:
     assert seconds(500, {**reset, "x-rate-limit-remaining": "12"}) is None
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "wait"),
+    [
+        (429, {"errorMessage": "Query limit exceeded", "errorCode": "010"}, 3 * 3600),  # Naver
+        (429, {"errorMessage": "Rate limit exceeded.", "errorCode": "012"}, None),
+        (429, {"error": {"errorCode": "400", "message": "Quota Exceeded"}}, 3 * 3600),  # its hub
+        (429, {"error": {"errorCode": 400, "message": "Quota Exceeded"}}, 3 * 3600),
+        (429, {"error": {"errorCode": "410", "message": "Throttle Limited"}}, None),
+        (400, {"code": -10, "msg": "API limit has been exceeded."}, 3 * 3600),  # Kakao
+        (429, {"errorType": "RequestThrottled", "message": "API limit has been exceeded."}, 3600),
+        (429, {"errorType": "RequestThrottled", "message": "Too many requests."}, None),
+    ],
+)
+def test_quotas_of_naver_and_kakao_come_back_at_midnight_in_seoul(
+    status: int, body: dict[str, Any], wait: float | None
+) -> None:
+    assert seconds(status, {}, body) == wait  # NOW is 21:00 in Seoul
+    error = classify(status, {}, json.dumps(body).encode(), NOW)
+    assert type(error) is (RateLimited if wait is None else BudgetExhausted)
+
+
 def test_youtubes_quota_comes_back_at_midnight_in_california() -> None:
     body = json.dumps(
         {"error": {"code": 403, "errors": [{"reason": "quotaExceeded"}], "message": "quota"}}
