@@ -281,6 +281,10 @@ def list_deliveries(services: ServicesDep, query: Annotated[DeliveryQuery, Query
 # --- channels ------------------------------------------------------------------------------------
 
 
+Wants = Literal["alerts", "notices", "both"]
+_WANTS = "Alerts of spikes, notices of sources that fail, or both."
+
+
 class ChannelOut(BaseModel):
     """Where alerts go. The address is stored encrypted and shown without its secrets."""
 
@@ -289,6 +293,7 @@ class ChannelOut(BaseModel):
     kind: Literal["webhook", "apprise"]
     address_shown: str
     language: Literal["ko", "en"]
+    wants: Wants = Field(description=_WANTS)
     enabled: bool
     created_at: datetime
 
@@ -312,6 +317,7 @@ class ChannelIn(Body):
     )
     kind: Literal["webhook", "apprise"] | None = Field(None, description="Default: by the address.")
     language: Literal["ko", "en"] | None = Field(None, description="Default: the install's.")
+    wants: Wants = Field("both", description=_WANTS)
     secret: str | None = Field(
         None, max_length=200, description="Signs webhooks (`whsec_…`); made for you if left out."
     )
@@ -322,6 +328,7 @@ class ChannelPatch(Body):
 
     enabled: bool | None = None
     language: Literal["ko", "en"] | None = None
+    wants: Wants | None = Field(None, description=_WANTS)
 
 
 @router.get("/channels", response_model=Page[ChannelOut], operation_id="list_channels")
@@ -352,8 +359,11 @@ def create_channel(services: ServicesDep, body: ChannelIn) -> Response:
         language=body.language or "",
         secret=body.secret,
     )
-    with services.database.read() as session:
-        told = _channel(channels.get(session, made.id))
+    with services.database.write() as work:
+        row = channels.get(work.session, made.id)
+        row.wants = body.wants
+        work.commit()
+        told = _channel(row)
     return Json(told | {"address": body.address, "secret": made.secret}, 201)
 
 

@@ -16,6 +16,7 @@ from api.auth import Writes
 from api.deps import Json, Now, Page, PageQuery, ServicesDep, key_of, page_of
 from api.routes.mentions import brand_id
 from api.routes.schemas import LARGEST_ID, Body, BrandName, Id
+from listener.collect.health import State, facts_of, health
 from listener.errors import NotFound
 from listener.store import connections, history, jobs, runs, watches
 from listener.store.tables import BrandRow, GapRow, JobRow, RunRow, WatchRow
@@ -23,6 +24,14 @@ from listener.types import GapReason, MatchMode, Outcome
 
 router = APIRouter(prefix="/api/v1")
 _HEALTH = f"`new`, or how its last run ended: {', '.join(Outcome)}."
+
+
+class HealthWords(BaseModel):
+    """How a watch is doing, in words."""
+
+    title: str = Field(examples=["Needs credentials"])
+    reason: str = Field(examples=["The API key is missing, wrong or too weak."])
+    advice: str = Field(description="What to do; empty if nothing.")
 
 
 class WatchOut(BaseModel):
@@ -40,7 +49,9 @@ class WatchOut(BaseModel):
     every_s: int = Field(description="Seconds between runs.", examples=[600])
     enabled: bool = Field(description="`false` = paused.")
     health: str = Field(description=_HEALTH, examples=["ok"])
-    health_reason: str = Field(description="Why, in words.")
+    state: State = Field(description="How it is doing, late ones included.", examples=["ok"])
+    words: dict[str, HealthWords] = Field(description="The state for people, by `ko` and `en`.")
+    health_reason: str = Field(description="What the source said.")
     health_since: datetime | None
     failures: int = Field(description="Failed runs in a row.")
     running: bool = Field(description="Somebody is collecting it right now.")
@@ -261,6 +272,21 @@ def collect_now(services: ServicesDep, now: Now, watch_id: Id) -> Response:
         return Json(_told(work.session, [watches.get(work.session, watch_id)], now)[0], 202)
 
 
+@router.post(
+    "/watches/{watch_id}/accept",
+    response_model=WatchOut,
+    operation_id="accept_watch",
+    dependencies=[Writes],
+    tags=["watches"],
+)
+def accept_watch(services: ServicesDep, now: Now, watch_id: Id) -> Response:
+    """Say that what a suspect watch brings is normal: it learns anew and is collected again."""
+    with services.database.write() as work:
+        watches.accept(work.session, watch_id, now=now)
+        work.commit()
+        return Json(_told(work.session, [watches.get(work.session, watch_id)], now)[0])
+
+
 @router.get("/jobs/{job_id}", response_model=JobOut, operation_id="get_job", tags=["watches"])
 def get_job(services: ServicesDep, job_id: Id) -> Response:
     """What became of something that the service was asked to do."""
@@ -283,15 +309,31 @@ def _told(session: Session, rows: Sequence[WatchRow], now: datetime) -> list[dic
             select(BrandRow.id, BrandRow.name).where(BrandRow.id.in_(ids))
         )
     }
-    given = set(WatchOut.model_fields) - {"brand", "running"}
+    given = set(WatchOut.model_fields) - {"brand", "running", "state", "words"}
     return [
         {name: getattr(row, name) for name in given}
         | {
             "brand": {"id": row.brand_id, "name": names[row.brand_id]} if row.brand_id else None,
             "running": row.claim_until is not None and row.claim_until > now,
         }
+        | _health(row, now)
         for row in rows
     ]
+
+
+def _health(row: WatchRow, now: datetime) -> dict[str, Any]:
+    told = health(facts_of(row), now)
+    return {
+        "state": told.state,
+        "words": {
+            language: {
+                "title": told.title[column],
+                "reason": told.reason[column],
+                "advice": told.advice[column],
+            }
+            for column, language in enumerate(("ko", "en"))
+        },
+    }
 
 
 def _job(row: JobRow) -> dict[str, Any]:

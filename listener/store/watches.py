@@ -121,6 +121,8 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
         row.covered_to = None
         row.claim_token = row.claim_until = None
         row.next_run_at = now
+    elif fields.get("enabled") and row.next_run_at < now:
+        row.next_run_at = now  # what it missed while it was paused is not late
     elif "every" in fields or fields.get("enabled"):
         row.next_run_at = min(row.next_run_at, now + timedelta(seconds=row.every_s))
     session.flush()
@@ -206,6 +208,16 @@ def due(session: Session, *, now: datetime, limit: int = 100) -> list[WatchRow]:
 def run_soon(session: Session, watch_id: int, *, now: datetime) -> None:
     """Make the watch due ("collect now"). Raises NotFound."""
     row = get(session, watch_id)
+    row.next_run_at = min(row.next_run_at, now)
+    session.flush()
+
+
+def accept(session: Session, watch_id: int, *, now: datetime) -> None:
+    """What a suspect watch brings is normal: forget what was, and collect it now. Raises
+    NotFound.
+    """
+    row = get(session, watch_id)
+    row.profile = {}
     row.next_run_at = min(row.next_run_at, now)
     session.flush()
 
