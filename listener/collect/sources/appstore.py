@@ -480,7 +480,6 @@ def _xml_entry(entry: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         yield "content", plain[0] if plain else contents[0]["value"]
     author = entry.get("author_detail") or {}
     yield "author", {"name": author.get("name"), "uri": author.get("href")}
-    yield "link", [{"attributes": dict(link)} for link in entry.get("links") or []]
 
 
 def _without_app(
@@ -504,7 +503,7 @@ def _review(row: Mapping[str, Any], app: str, product: str, country: str) -> Raw
         kind=Kind.REVIEW,
         title=_label(row.get("title")) or None,
         text=_label(row["content"]),
-        url=_link(row.get("link")) or f"https://apps.apple.com/{country}/app/id{app}",
+        url=_address(app, country),
         author=_author(row.get("author")),
         published_at=published,
         published_precision=precision,
@@ -537,6 +536,11 @@ def _review_id(text: str) -> str:
     return dict(parse_qsl(urlsplit(text).query)).get("id") or text
 
 
+def _address(app: str, country: str) -> str:
+    """Where a person finds the reviews: single ones have no address."""
+    return f"https://apps.apple.com/{country.lower()}/app/id{app}?see-all=reviews"
+
+
 def _author(value: Any) -> RawAuthor | None:
     if not isinstance(value, Mapping):
         return None
@@ -546,13 +550,6 @@ def _author(value: Any) -> RawAuthor | None:
     if not found and not name:
         return None
     return RawAuthor(native_id=found[1] if found else "", name=name, handle=name, url=uri or None)
-
-
-def _link(value: Any) -> str | None:
-    one = value[0] if isinstance(value, list) and value else value
-    told = one.get("attributes") if isinstance(one, Mapping) else None
-    href = told.get("href") if isinstance(told, Mapping) else None
-    return str(href) if href else None
 
 
 def _votes(row: Mapping[str, Any]) -> Engagement | None:
@@ -672,7 +669,7 @@ def _connect_review(row: Mapping[str, Any], app: str, product: str) -> RawItem:
         kind=Kind.REVIEW,
         title=told.get("title") or None,
         text=told.get("body") or "",
-        url=f"https://apps.apple.com/{(country or 'us').lower()}/app/id{app}",
+        url=_address(app, country or "us"),
         author=RawAuthor(handle=name, name=name) if name else None,
         published_at=published,
         published_precision=precision,
