@@ -419,8 +419,7 @@ def _login(watch: Watch, listing: Listing) -> dict[str, str]:
     if listing.query:
         raise AuthRejected(
             f"{urlsplit(listing.base).netloc} searches posts for its members only.",
-            hint="Set the access token of an account there (LISTENER_MASTODON__ACCESS_TOKEN, or the"
-            " connection's), or collect by hashtag.",
+            hint="Give the connection the access token of an account there, or collect by hashtag.",
         )
     return {}
 
