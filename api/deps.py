@@ -22,7 +22,7 @@ from listener.security import Secrets
 from listener.settings import Settings
 from listener.store.feed import FeedReader
 from listener.store.work import Database
-from listener.types import MatchMode
+from listener.types import Brand, MatchMode
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -139,7 +139,13 @@ class Wiring(Protocol):
         ...
 
     def check_watch(
-        self, source: str, params: Mapping[str, str], *, match: str | None, every: float | None
+        self,
+        source: str,
+        params: Mapping[str, str],
+        *,
+        match: str | None,
+        every: float | None,
+        brand: Brand | None = None,
     ) -> CheckedWatch:
         """Check a watch before it is saved; ``every`` in minutes. Raises InvalidInput."""
         ...

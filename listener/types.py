@@ -178,6 +178,7 @@ class Preset:
     word: str = ""  # what {word} means, empty = nothing to ask
     word_ko: str = ""
     example: str = ""
+    brand: bool = False  # the word is the brand's name: nothing needs to be asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +208,7 @@ class SourceSpec:
     signup: str = ""  # where credentials are to be had
     presets: tuple[Preset, ...] = ()
     first: bool = False  # needs nothing and brings something at once: offered to newcomers first
+    push: str = ""  # it comes by itself and is not watched: how it is set up, in a sentence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.dashboard import charts, names, numbers
+from api.dashboard import charts, names, numbers, start_pages
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from listener.alert.message import topic_name
@@ -39,7 +39,7 @@ def overview(view: PageView) -> Response:
         )
         has_mention = session.scalar(select(MentionRow.id).limit(1))
         if not every or (not has_watch and not has_mention):
-            return view.render("welcome.html", brands=every, has_watch=bool(has_watch))
+            return start_pages.start(view)
         brand = chosen(every, query.get("brand"))
         period = period_of(query, now=view.now, tz=view.say.tz)
         context = _numbers(session, view, brand, period, every)

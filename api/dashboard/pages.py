@@ -14,6 +14,7 @@ from api.dashboard import (
     settings_pages,
     sources,
     spikes,
+    start_pages,
     watch_pages,
 )
 from api.dashboard.view import error_page
@@ -24,6 +25,7 @@ router = APIRouter(include_in_schema=False)
 for _page in (
     login,
     overview,
+    start_pages,
     mentions,
     spikes,
     sources,

@@ -18,7 +18,7 @@ from api.routes.mentions import brand_id
 from api.routes.schemas import LARGEST_ID, Body, BrandName, Id
 from listener.collect.health import State, facts_of, health
 from listener.errors import NotFound
-from listener.store import connections, history, jobs, runs, watches
+from listener.store import brands, connections, history, jobs, runs, watches
 from listener.store.tables import BrandRow, GapRow, JobRow, RunRow, WatchRow
 from listener.types import GapReason, MatchMode, Outcome
 
@@ -151,11 +151,15 @@ def list_watches(
 )
 def create_watch(services: ServicesDep, now: Now, body: WatchIn) -> Response:
     """Add a watch; it is collected at once. Its parameters are checked against the source."""
+    with services.database.read() as session:
+        owner_id = _brand(session, body.brand)
+        owner = None if owner_id is None else brands.get(session, owner_id)
     checked = services.wiring.check_watch(
         body.source,
         body.params,
         match=body.match,
         every=body.every_s / 60 if body.every_s else None,
+        brand=owner,
     )
     with services.database.write() as work:
         connections.check_source(work.session, body.connection_id, body.source)
@@ -165,7 +169,7 @@ def create_watch(services: ServicesDep, now: Now, body: WatchIn) -> Response:
             params=checked.params,
             match=checked.match,
             every=checked.every,
-            brand_id=_brand(work.session, body.brand),
+            brand_id=owner_id,
             connection_id=body.connection_id,
             label=body.label,
             now=now,

@@ -118,9 +118,12 @@ def add_watch(
     from listener.store import brands, connections, watches
 
     with services() as built:
-        checked = built.check_watch(source, _params(param or ()), match=match, every=every)
+        with built.database.read() as session:
+            owner = brands.find(session, brand) if brand else None
+        checked = built.check_watch(
+            source, _params(param or ()), match=match, every=every, brand=owner
+        )
         with built.database.write() as work:
-            owner = brands.find(work.session, brand) if brand else None
             account = (
                 connections.find(work.session, connection, source=source) if connection else None
             )

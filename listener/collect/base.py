@@ -46,6 +46,7 @@ __all__ = [
     "Poller",
     "Position",
     "Request",
+    "Source",
     "on_account",
     "param",
     "purse",
@@ -104,7 +105,22 @@ class Parsed:
     ratings: tuple[RatingSnapshot, ...] = ()
 
 
-class Poller(ABC):
+class Source(ABC):
+    """What a file in ``collect/sources/`` brings: most are a ``Poller``, one that does not speak
+    HTTP is a collector of its own on the same door to the network.
+    """
+
+    spec: SourceSpec  # a class attribute of each source
+
+    def __init__(self, net: Net) -> None:
+        self.net = net
+
+    @abstractmethod
+    def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
+        """Yield batches from the state on. Raises SourceError; earlier batches stay valid."""
+
+
+class Poller(Source):
     """A source that is asked over HTTP and shows its newest items first.
 
     Subclasses in ``collect/sources/`` are found by themselves. ``conditional`` = the newest page is
@@ -114,13 +130,9 @@ class Poller(ABC):
     off, says nothing of the others.
     """
 
-    spec: SourceSpec  # a class attribute of each source
     conditional: ClassVar[bool] = False
     lookback: ClassVar[timedelta] = timedelta()
     apart: ClassVar[bool] = False
-
-    def __init__(self, net: Net) -> None:
-        self.net = net
 
     @abstractmethod
     def request(self, watch: Watch, at: Position) -> Request:
@@ -135,6 +147,13 @@ class Poller(ABC):
         services, search terms. Short names that people understand; most sources have one.
         """
         return ("",)
+
+    def check(self, watch: Watch, *, now: datetime) -> None:
+        """Raise InvalidInput for parameters that the source could never be asked with; nobody is
+        asked.
+        """
+        for lane in self.lanes(watch)[:1]:
+            self.request(watch, Position(now=now, lane=lane))
 
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
         """Get one page; sources that speak through a library of their own replace this."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from listener.collect import sources
-from listener.collect.base import Poller
+from listener.collect.base import Poller, Source
+from listener.collect.push import PUSHED
 from listener.collect.selectors import to_xpath
 from listener.errors import InvalidInput
 from listener.net.client import Net
@@ -35,22 +36,32 @@ _JSON_TYPES = {
 
 
 class Registry:
-    """The sources by name."""
+    """The sources by name: those that are watched, and (``specs`` alone) those that send."""
 
-    def __init__(self, collectors: Mapping[str, Collector]) -> None:
+    def __init__(
+        self, collectors: Mapping[str, Collector], pushed: Sequence[SourceSpec] = ()
+    ) -> None:
         self._collectors = dict(sorted(collectors.items()))
+        self._pushed = {spec.name: spec for spec in pushed}
 
     def names(self) -> list[str]:
-        """Every source's name, sorted."""
+        """The name of every source that can be watched, sorted."""
         return list(self._collectors)
 
     def specs(self) -> list[SourceSpec]:
         """Every source's spec, sorted by name."""
-        return [collector.spec for collector in self._collectors.values()]
+        watched = {name: collector.spec for name, collector in self._collectors.items()}
+        return [spec for _, spec in sorted((watched | self._pushed).items())]
 
     def collector(self, source: str) -> Collector:
         """The collector of a source. Raises InvalidInput that names what there is."""
         found = self._collectors.get(source)
+        if found is None and source in self._pushed:
+            raise InvalidInput(
+                f"{self._pushed[source].title} is not watched: it comes by itself.",
+                field="source",
+                hint=self._pushed[source].push,
+            )
         if found is None:
             raise InvalidInput(
                 f"There is no source {source!r}.",
@@ -65,16 +76,21 @@ class Registry:
 
 
 def find_pollers() -> dict[str, type[Poller]]:
-    """The Poller classes in ``listener/collect/sources/``, by the name in their spec.
+    """Those of the sources that are asked over HTTP."""
+    return {name: one for name, one in find_sources().items() if issubclass(one, Poller)}
+
+
+def find_sources() -> dict[str, type[Source]]:
+    """The Source classes in ``listener/collect/sources/``, by the name in their spec.
 
     A module brings the classes that it defines itself, so that one can build on another's.
     """
-    found: dict[str, type[Poller]] = {}
+    found: dict[str, type[Source]] = {}
     for module in pkgutil.iter_modules(sources.__path__, prefix=f"{sources.__name__}."):
         for value in vars(importlib.import_module(module.name)).values():
             if (
                 isinstance(value, type)
-                and issubclass(value, Poller)
+                and issubclass(value, Source)
                 and value.__module__ == module.name
                 and hasattr(value, "spec")
             ):
@@ -83,15 +99,15 @@ def find_pollers() -> dict[str, type[Poller]]:
 
 
 def build_registry(net: Net, settings: Settings) -> Registry:
-    """All sources of this install: pollers on ``net``, and spiders that run in processes of their
-    own.
+    """All sources of this install: those on ``net``, spiders that run in processes of their own,
+    and those that send by themselves.
     """
     from listener.collect.spider import spider_collectors
 
     collectors: dict[str, Collector] = {
-        name: poller(net) for name, poller in find_pollers().items()
+        name: source(net) for name, source in find_sources().items()
     }
-    return Registry({**spider_collectors(settings), **collectors})
+    return Registry({**spider_collectors(settings), **collectors}, PUSHED)
 
 
 def check_params(spec: SourceSpec, params: Mapping[str, str]) -> dict[str, str]:
@@ -148,6 +164,7 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
             for one in spec.credentials
         ],
         "signup": spec.signup,
+        "push": spec.push,
         "cost": spec.cost,
         "limits": spec.limits,
         "terms": spec.terms,
@@ -172,6 +189,7 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
                 "word": one.word,
                 "word_ko": one.word_ko,
                 "example": one.example,
+                "brand": one.brand,
             }
             for one in spec.presets
         ],

@@ -6,6 +6,7 @@ import base64
 import secrets as random_secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -13,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from listener.errors import InvalidInput
+from listener.errors import InvalidInput, SourceError
 from listener.runtime.clock import utc_now
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import channels, watches
 from listener.store.work import Database
-from listener.types import Brand, MatchMode, RawItem, Watch
+from listener.types import Brand, Connection, MatchMode, RawItem, Watch
 
 if TYPE_CHECKING:
     import requests
@@ -250,9 +251,18 @@ class Services:
         return [spec_json(spec) for spec in self.registry.specs()]
 
     def check_watch(
-        self, source: str, params: Mapping[str, str], *, match: str | None, every: float | None
+        self,
+        source: str,
+        params: Mapping[str, str],
+        *,
+        match: str | None,
+        every: float | None,
+        brand: Brand | None = None,
     ) -> CheckedWatch:
-        """Check a watch before it is saved; ``every`` in minutes. Raises InvalidInput."""
+        """Check a watch before it is saved; ``every`` in minutes. Raises InvalidInput.
+
+        With its brand the source judges as well whether it could be asked like that.
+        """
         from listener.collect.registry import check_params
 
         spec = self.registry.spec(source)
@@ -263,7 +273,29 @@ class Services:
         length = timedelta(minutes=every) if every else spec.every
         if length < watches.MIN_EVERY:
             raise InvalidInput("That is too often.", field="every", hint="At least 10 seconds.")
-        return CheckedWatch(params=check_params(spec, params), match=mode, every=length)
+        checked = CheckedWatch(params=check_params(spec, params), match=mode, every=length)
+        if brand is not None:
+            self._check_question(source, checked, brand)
+        return checked
+
+    def _check_question(self, source: str, checked: CheckedWatch, brand: Brand) -> None:
+        from listener.collect.base import Poller
+
+        collector = self.registry.collector(source)
+        if not isinstance(collector, Poller):
+            return
+        watch = Watch(
+            id=0,
+            source=source,
+            params=checked.params,
+            match=checked.match,
+            every=checked.every,
+            connection=Connection(source=source),
+            brand=brand,
+        )
+        # Missing credentials do not keep a watch from being saved: its health will say so.
+        with suppress(SourceError, KeyError):
+            collector.check(self.runner.resolve(watch), now=self.clock())
 
     def preview(
         self,

@@ -18,7 +18,7 @@ from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import access, channels
 from listener.store.work import Database
-from listener.types import Credential, Kind, MatchMode, Param, SourceSpec
+from listener.types import Brand, Credential, Kind, MatchMode, Param, SourceSpec
 
 SPECS = (
     SourceSpec(
@@ -67,7 +67,13 @@ class Wired:
         return [asdict(spec) | {"every": spec.every.total_seconds()} for spec in SPECS]
 
     def check_watch(
-        self, source: str, params: Mapping[str, str], *, match: str | None, every: float | None
+        self,
+        source: str,
+        params: Mapping[str, str],
+        *,
+        match: str | None,
+        every: float | None,
+        brand: Brand | None = None,
     ) -> Checked:
         """Knows plaza only, which needs a query."""
         if source != "plaza":

@@ -156,7 +156,7 @@ def test_brand_and_watch_with_a_test(
         page = open_page()
         page.goto(served.link)
         page.wait_for_url(served.base + "/")
-        page.get_by_role("button", name="브랜드 추가").click()
+        page.get_by_role("link", name="하나하나 직접 정하기").click()
         page.fill("#name", "하늘빛")
         page.get_by_role("button", name="저장").click()
         page.wait_for_url("**/watches/new?brand=*")
