@@ -48,6 +48,11 @@ class SourceSpider(scrapy.Spider):
         self.error: SourceError | None = None
         self.gaps: list[Gap] = []
         self.notices: list[str] = []
+        # Pages that a list or a sitemap led to: opened, broken for now, gone, not ours to open.
+        self.read = 0
+        self.missed: set[str] = set()
+        self.gone: set[str] = set()
+        self.forbidden = 0
         self.ratings: dict[tuple[str, str], RatingSnapshot] = {}
         self.suspect: str | None = None
         self.unchanged = False
@@ -123,6 +128,34 @@ class SourceSpider(scrapy.Spider):
         self.fail(error or SourceUnavailable(f"{redact(response.url)} answers HTTP {status}."))
         return False
 
+    def opened(self, response: Response) -> bool:
+        """Whether one page of many could be opened. One that is gone or broken fails no crawl.
+
+        A refusal that means all of them (a block page, "slow down") does.
+        """
+        if response.status in (404, 410):
+            self.gone.add(asked_url(response))
+            return False
+        if response.status >= 500:
+            self.missed.add(asked_url(response))
+            return False
+        if self.check(response):
+            self.read += 1
+            return True
+        return False
+
+    def failed_one(self, failure: Failure) -> None:
+        """The errback of one page of many: it is told, and asked again another time."""
+        error = failure.value
+        request = getattr(failure, "request", None)
+        url = getattr(request, "url", "the page")
+        if isinstance(error, TooSlow):
+            self.fail(error.error)
+        elif isinstance(error, IgnoreRequest | SourceError):
+            self.forbidden += 1
+        else:
+            self.missed.add(request.meta.get("asked", url) if request is not None else url)
+
     def failed(self, failure: Failure) -> None:
         """The errback of every request."""
         error = failure.value
@@ -145,6 +178,17 @@ class SourceSpider(scrapy.Spider):
 
     def report(self, *, requests: int, items: int, exceptions: int, finished: bool) -> CrawlReport:
         """How the crawl went. A callback that raised is an error, whatever Scrapy's exit code."""
+        if self.missed and not self.read:
+            self.fail(SourceUnavailable(f"None of {len(self.missed)} pages could be opened."))
+        elif self.missed:
+            self.notices.append(
+                f"{len(self.missed)} pages could not be opened; they are asked for again."
+            )
+        if self.forbidden:
+            self.notices.append(
+                f"robots.txt or the network's guard forbids {self.forbidden} pages; they are left"
+                " out."
+            )
         error = self.error
         if error is None and exceptions:
             error = LayoutChanged(f"{exceptions} pages could not be read; the log has the details.")
@@ -167,3 +211,9 @@ class SourceSpider(scrapy.Spider):
             status=error.status if error else None,
             retry_at=error.retry_at if error else None,
         )
+
+
+def asked_url(response: Response) -> str:
+    """The address that was asked for, before any redirect."""
+    asked: str = response.meta.get("asked", response.url)
+    return asked

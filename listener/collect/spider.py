@@ -230,7 +230,7 @@ def _folders() -> list[Path]:
 
 
 def _beside_sources() -> list[Path]:
-    return [] if sys.dont_write_bytecode else [place / "__pycache__" for place in _folders()][:1]
+    return [place / "__pycache__" for place in _folders()][:1]
 
 
 def _fingerprint() -> str:

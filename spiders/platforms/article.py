@@ -34,6 +34,7 @@ _TITLES = ("og:title", "twitter:title")
 _TYPES = frozenset(
     "article newsarticle blogposting reportagenewsarticle techarticle socialmediaposting".split()
 )
+_SHORTEST = 20  # characters of a text that stands without a title
 _SITE_NAME = re.compile(r"\s+(?:[|\-–—:<]|::)\s+[^|\-–—:<]{2,40}\Z")
 
 
@@ -52,8 +53,11 @@ def read_article(html: str, url: str, now: datetime, zone: str | None = None) ->
         text = body.strip()
     metas = _metas(root)
     title = _title(root, metas, told)
-    if not text and not title:
+    if len(text) < _SHORTEST and not title:
         return None
+    first, _, rest = text.partition("\n")
+    if title and " ".join(first.split()) == " ".join(title.split()):
+        text = rest.strip()  # the heading is the title, not the first sentence
     (published_at, precision), stands = _date(root, metas, told, now, zone_of(root, zone))
     canonical = _canonical(root, url)
     return FoundItem(

@@ -60,7 +60,7 @@ class FoundItem:
         if self.published_at is not None and self.stands:
             when = self.published_at.isoformat()
         else:
-            words = f"{self.title or ''} {clean(self.text, html=True)}"
+            words = clean(self.text, html=True) or self.title or ""
             when = f"text:{_SPACE.sub(' ', words).strip()[:_LEAD]}"
         key = f"{author}\0{when}"
         ordinal = ordinals[key]

@@ -238,8 +238,8 @@ class PageSpider(SourceSpider):
             yield Request(
                 row.url,
                 self.parse_item,
-                errback=self.failed,
-                meta={"walk": walk, "row": row, "thread": row.url},
+                errback=self.failed_one,
+                meta={"walk": walk, "row": row, "thread": row.url, "asked": row.url},
                 dont_filter=True,
             )
 
@@ -247,8 +247,9 @@ class PageSpider(SourceSpider):
         """A page that a list led to, or a later page of it."""
         walk: _Walk = response.meta["walk"]
         row: Row | None = response.meta.get("row")
-        if response.status in (404, 410):
-            return  # the line leads nowhere; its mark is kept, so that it is not asked again
+        if not self.opened(response):
+            self.pages += 1
+            return
         view = self._read(response, inner=True)
         if view is None:
             return
@@ -269,8 +270,8 @@ class PageSpider(SourceSpider):
             yield Request(
                 following,
                 self.parse_item,
-                errback=self.failed,
-                meta={"walk": walk, "thread": thread, "first": first},
+                errback=self.failed_one,
+                meta={"walk": walk, "thread": thread, "first": first, "asked": thread},
                 dont_filter=True,
             )
 
@@ -363,7 +364,8 @@ class PageSpider(SourceSpider):
             return
         state = walk.state
         ids = dict.fromkeys([*walk.ids, *state.get("ids", [])])
-        rows = walk.marks | {u: m for u, m in state.get("rows", {}).items() if u not in walk.marks}
+        marks = {url: mark for url, mark in walk.marks.items() if url not in self.missed}
+        rows = marks | {u: m for u, m in state.get("rows", {}).items() if u not in walk.marks}
         self.cursor[walk.start] = {
             "how": state["how"],
             "ids": list(ids)[:KNOWN],
