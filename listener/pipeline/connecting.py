@@ -21,7 +21,7 @@ from listener.errors import (
     ListenerError,
 )
 from listener.net.budget import MONEY, Usage
-from listener.net.guard import Guard
+from listener.net.guard import MAIL_PORTS, Guard
 from listener.pipeline.collect import Runner
 from listener.pipeline.purses import Purses
 from listener.security import Secrets
@@ -50,7 +50,7 @@ _WORST = (Outcome.NEEDS_CREDENTIALS, Outcome.BLOCKED, Outcome.OUT_OF_BUDGET)
 class Checking(Protocol):
     """A collector that can check an account with one cheap request."""
 
-    def check(self, connection: Connection, *, now: datetime) -> str:
+    def check_account(self, connection: Connection, *, now: datetime) -> str:
         """What the account is, in a word or two. Raises SourceError when it cannot be used."""
         ...
 
@@ -327,7 +327,9 @@ class Connecting:
             )
         try:
             parts = urlsplit(text)
-            fine = parts.scheme in ("http", "https") and bool(parts.hostname) and not parts.query
+            mail = urlsplit(spec.base_url).scheme in MAIL_PORTS
+            schemes = tuple(MAIL_PORTS) if mail else ("http", "https")
+            fine = parts.scheme in schemes and bool(parts.hostname) and not parts.query
         except ValueError:
             fine = False
         if not fine or len(text) > 500 or parts.username or parts.password:
@@ -336,7 +338,10 @@ class Connecting:
                 field="base_url",
                 hint=f"For example: {spec.base_url}. Credentials have fields of their own.",
             )
-        self._guard.check_url(text)
+        if mail:
+            self._guard.check_mail_url(text)
+        else:
+            self._guard.check_url(text)
         return text
 
     def _read(self, credentials: bytes) -> Mapping[str, str]:
@@ -358,7 +363,7 @@ class Connecting:
             )
         collector = self._registry.collector(connection.source)
         if isinstance(collector, Checking):
-            return collector.check(watch.connection, now=self._clock())
+            return collector.check_account(watch.connection, now=self._clock())
         batches: Iterator[Any] = collector.collect(watch, State(), now=self._clock())
         batch = next(iter(batches), None)
         close = getattr(batches, "close", None)

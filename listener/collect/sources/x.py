@@ -1,14 +1,30 @@
-"""X (Twitter) through API v2 and tweepy: recent search, and mentions of an account."""
+"""X (Twitter) through API v2 and tweepy: recent search, mentions of an account, replies to it, and
+its own posts.
+
+Every post and account read costs, so each page is charged to the connection's budget before it is
+asked for, at the most that it can bring, and settled to what came.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import parse_qs, urlsplit
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import (
+    Mark,
+    Page,
+    Parsed,
+    Poller,
+    Position,
+    Request,
+    on_account,
+    param,
+    purse,
+)
 from listener.errors import (
     AuthRejected,
     Blocked,
@@ -21,13 +37,19 @@ from listener.errors import (
 from listener.net.client import Meter
 from listener.net.retry import NO_DETOUR, challenge, classify, retry_at, scrub
 from listener.types import (
+    Batch,
     Brand,
+    Connection,
     Credential,
     Engagement,
     Gap,
     GapReason,
+    Kept,
     Kind,
+    MatchMode,
     Param,
+    Price,
+    Quota,
     RawAuthor,
     RawItem,
     SourceSpec,
@@ -41,7 +63,12 @@ API = "https://api.x.com"
 BUILT_IN = "https://api.twitter.com"  # tweepy 4.17 knows no other
 MAX_QUERY = 512  # characters, for recent search
 PAGE = 100
+TRIAL = 20  # posts of a preview or test: each one read costs
+SHOWN = {"mentions": 800, "posts": 3_200}  # the newest posts that these listings go back to
 WINDOW = timedelta(days=7)  # how far back recent search goes
+_ALMOST = 0.97  # of them: posts that were deleted meanwhile count, but are not shown
+_LEAST = {"search": 10, "replies": 10}  # posts of a page at least, 5 for the listings of an account
+_EACH = {"post": 1, "user": 1}  # what one post found uses up at most
 _MARGIN = timedelta(minutes=5)  # a start exactly seven days ago is refused when the request is slow
 
 # Whatever is not asked for is not told. Referenced posts are not expanded: each would be billed.
@@ -62,6 +89,8 @@ EXPANSIONS = ["author_id", "attachments.media_keys"]
 MEDIA_FIELDS = ["url", "preview_image_url", "type"]
 
 _PLACEHOLDER = "kept by Listener"
+# Deleted; or of an account that is suspended or protected now, which X wants treated alike.
+_GONE = frozenset({"resource-not-found", "not-authorized-for-resource"})
 _WORD = re.compile(r"\w+\Z")
 _HANDLE = re.compile(r"@?(\w{1,15})\Z", re.ASCII)
 _NO_LANGUAGE = frozenset({"und", "zxx", "qam", "qct", "qht", "qme", "qst", "art"})
@@ -74,6 +103,7 @@ class Answer(Page):
 
     user_id: str = ""
     window_from: datetime | None = None  # the mark was too old to go on from; asked from here
+    passed: bool = False  # the rest of a walk is older than the search goes: nothing was asked
 
 
 class _MarkTooOld(Exception):
@@ -81,7 +111,11 @@ class _MarkTooOld(Exception):
 
 
 class X(Poller):
-    """Posts that match a query, or that mention an account, of the last seven days and on."""
+    """Posts that match a query, mention an account, answer it or are its own, from seven days ago
+    on.
+    """
+
+    refresh_size: ClassVar[int] = 100
 
     spec = SourceSpec(
         name="x",
@@ -96,10 +130,11 @@ class X(Poller):
                 name="mode",
                 title="What to collect",
                 title_ko="수집 방식",
-                choices=("search", "mentions"),
+                choices=("search", "mentions", "replies", "posts"),
                 default="search",
                 example="search",
-                help="search: posts that match a query. mentions: posts that mention an account.",
+                help="search: posts that match a query. mentions: posts that mention an account."
+                " replies: answers to its posts. posts: all that it says itself.",
             ),
             Param(
                 name="query",
@@ -114,7 +149,7 @@ class X(Poller):
                 title="Account",
                 title_ko="계정",
                 example="nurimarket",
-                help="For mentions: whose mentions. Left out: the brand's first handle.",
+                help="For mentions, replies and posts: whose. Left out: the brand's first handle.",
             ),
             Param(
                 name="history_days",
@@ -124,7 +159,18 @@ class X(Poller):
                 choices=tuple(str(day) for day in range(1, 8)),
                 default="7",
                 example="1",
-                help="For search. Every post read costs; a popular word may bring thousands a day.",
+                help="For search and replies. Every post read costs; a popular word may bring"
+                " thousands a day.",
+            ),
+            Param(
+                name="refresh",
+                title="Ask about stored posts again",
+                title_ko="모은 글 다시 확인",
+                kind="boolean",
+                default="false",
+                example="true",
+                help="Takes over deletions, and new counts. Each post asked about is read, and"
+                " billed, again.",
             ),
         ),
         credentials=(
@@ -134,41 +180,75 @@ class X(Poller):
                 help="Of an app in X's developer console, under Keys and tokens.",
             ),
         ),
-        cost="Pay per use: about $0.005 for each post read and $0.010 for each user read (2026).",
+        cost="Pay per use: $0.005 for each post read, $0.010 for each account read and $0.005 for"
+        " each count of a query (2026).",
         limits="450 requests in 15 minutes, 100 posts each; search goes back 7 days, mentions"
         " 800 posts.",
-        terms="X asks to delete what was deleted there, and not to pass posts on in bulk.",
+        terms="X demands that what was deleted there is deleted here, and that posts are not passed"
+        " on in bulk.",
+        quotas=(
+            Quota(
+                unit="post",
+                amount=3_000_000,
+                per="month",
+                title="Posts read a month",
+                title_ko="한 달에 읽는 게시물",
+            ),
+        ),
+        prices=(
+            Price(unit="post", micro_usd=5_000),
+            Price(unit="user", micro_usd=10_000),
+            Price(unit="count", micro_usd=5_000),
+        ),
+        signup="https://console.x.com",
     )
 
     def request(self, watch: Watch, at: Position) -> Request:
         """What is asked, as tweepy's parameters; ``load`` puts it through tweepy."""
-        if param(watch, self.spec, "mode") == "mentions":
-            return Request(url=f"{_base(watch)}/2/users/:id/mentions", params=_place(at))
+        size = TRIAL if watch.id == 0 else PAGE
+        cost: dict[str, Any] = {"charge": _charge(size), "settle": _used}
+        mode = param(watch, self.spec, "mode")
+        if mode == "mentions":
+            return Request(url=f"{_base(watch)}/2/users/:id/mentions", params=_place(at), **cost)
+        if mode == "posts":
+            params = {**_place(at), "exclude": "retweets"}
+            return Request(url=f"{_base(watch)}/2/users/:id/tweets", params=params, **cost)
         window_from = _window_from(watch, self.spec, at)
+        return Request(
+            url=f"{_base(watch)}/2/tweets/search/recent",
+            params={
+                "query": self._query(watch),
+                "start_time": _stamp(window_from) if window_from else None,
+                **_place(at, since=window_from is None),
+            },
+            **cost,
+        )
+
+    def _query(self, watch: Watch) -> str:
+        """What is searched for. Raises InvalidInput."""
+        mode = param(watch, self.spec, "mode")
+        if mode in ("replies", "mentions", "posts"):
+            user = _user(watch, self.spec)
+            return {
+                "replies": f"to:{user} -from:{user} -is:retweet",
+                "mentions": f"@{user} -is:retweet",
+                "posts": f"from:{user} -is:retweet",
+            }[mode]
         query = param(watch, self.spec, "query") or brand_query(watch.brand)
         if len(query) > MAX_QUERY:
             raise InvalidInput(
                 f"The query has {len(query)} characters; X takes {MAX_QUERY}.", field="query"
             )
-        return Request(
-            url=f"{_base(watch)}/2/tweets/search/recent",
-            params={
-                "query": query,
-                "start_time": _stamp(window_from) if window_from else None,
-                **_place(at, since=window_from is None),
-            },
-        )
+        return query
 
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
         """Get one page through tweepy. Raises SourceError; InvalidInput for a query X refuses."""
-        token = watch.connection.credentials.get("bearer_token", "").strip()
-        if not token:
-            raise AuthRejected(
-                "X needs a bearer token.",
-                hint="Set LISTENER_X__BEARER_TOKEN, or the bearer token of the connection.",
-            )
         meter = Meter()
-        client = self._client(watch, token, meter, at.now)
+        client = self._client(watch, meter, at.now, background=at.background)
+        below = at.below.at if at.below and at.resumed else None
+        searched = param(watch, self.spec, "mode") not in SHOWN
+        if searched and below is not None and below < at.now - WINDOW + _MARGIN:
+            return _nothing(f"{_base(watch)}/2/tweets/search/recent", at.now)
         try:
             return self._load(client, watch, at, meter)
         except SourceError as error:
@@ -176,16 +256,30 @@ class X(Poller):
             raise
 
     def _load(self, client: Any, watch: Watch, at: Position, meter: Meter) -> Answer:
-        mentions = param(watch, self.spec, "mode") == "mentions"
-        user_id = self._user_id(client, watch, at) if mentions else ""
-        asked = self.request(watch, at).params
-        window_from = _too_old_for(at) if not mentions else None
+        mode = param(watch, self.spec, "mode")
+        listed = mode in SHOWN
+        user_id = self._user_id(client, watch, at) if listed else ""
+        request = self.request(watch, at)
+        asked = dict(request.params)
+        window_from = _too_old_for(at) if not listed else None
+
+        def ask() -> requests.Response:
+            size = self._size(watch, request, mode, at)
+            try:
+                return self._ask(client, asked | {"max_results": size}, user_id, mode)
+            except BudgetExhausted as error:
+                # Another watch may have spent meanwhile, and still left something.
+                less = self._size(watch, request, mode, at)
+                if error.status is not None or less >= size:
+                    raise
+                return self._ask(client, asked | {"max_results": less}, user_id, mode)
+
         try:
-            response = self._ask(client, asked, user_id)
+            response = ask()
         except _MarkTooOld:
             window_from = at.now - WINDOW + _MARGIN
-            asked = {**asked, "since_id": None, "start_time": _stamp(window_from)}
-            response = self._ask(client, asked, user_id)
+            asked |= {"since_id": None, "start_time": _stamp(window_from)}
+            response = ask()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return Answer(
             url=_shown(response.url),
@@ -207,6 +301,7 @@ class X(Poller):
         answer = page.json
         window_from = page.window_from if isinstance(page, Answer) else None
         user_id = page.user_id if isinstance(page, Answer) else ""
+        passed = isinstance(page, Answer) and page.passed
         notices = [_error_text(error) for error in answer.get("errors", [])[:3]]
         if "meta" not in answer and notices:
             raise SourceGone(
@@ -217,12 +312,12 @@ class X(Poller):
         includes = answer.get("includes", {})
         users = {user["id"]: user for user in includes.get("users", [])}
         media = {one["media_key"]: one for one in includes.get("media", [])}
-        mentions = param(watch, self.spec, "mode") == "mentions"
+        mode = param(watch, self.spec, "mode")
         items = tuple(
-            _item(row, users, media, watch.brand)
+            _item(row, users, media, watch.brand, own=mode == "posts")
             for row in rows
             # A retweet of a mention says nothing of its own; in a search the query decides.
-            if not (mentions and "retweeted" in _references(row))
+            if not (mode in SHOWN and "retweeted" in _references(row))
         )
         times = {row["id"]: _time(row.get("created_at")) for row in rows}
         gaps = []
@@ -241,21 +336,105 @@ class X(Poller):
         if window_from:
             keep["window_from"] = window_from.isoformat()
         newest, oldest = meta.get("newest_id"), meta.get("oldest_id")
+        cut_off = False
+        if mode in SHOWN:
+            walked = len(rows) + (0 if at.first else int(at.memory.get("walked") or 0))
+            keep["walked"] = walked
+            cut_off = not meta.get("next_token") and walked >= SHOWN[mode] * _ALMOST
         return Parsed(
             items=items,
             next_page=meta.get("next_token"),
             # ``since_id`` ends the walk by itself; the posts come down to the mark with the last
-            # page.
-            reached=None,
+            # page, unless the listing ended because it shows no more than the newest.
+            reached=False if passed or (cut_off and at.above) else None,
             newest=Mark(newest, times.get(newest)) if newest else None,
             oldest=Mark(oldest, times.get(oldest)) if oldest else None,
             gaps=tuple(gaps),
             notices=tuple(notices),
             keep=keep,
-            keep_when_closed={"window_from": ""},
+            keep_when_closed={"window_from": ""} | ({"walked": ""} if mode in SHOWN else {}),
         )
 
-    def _client(self, watch: Watch, token: str, meter: Meter, now: datetime) -> Any:
+    # --- what it would cost, whether the account works, what became of posts -----------------
+
+    def volume(self, watch: Watch, *, now: datetime) -> float | None:
+        """Posts a day of the last week, by X's own count, which reads none. Raises SourceError."""
+        client = self._client(watch, Meter(), now)
+        try:
+            answer = client.get_recent_tweets_count(self._query(watch), granularity="day").json()
+            total = answer["meta"]["total_tweet_count"]
+            return float(total) / (WINDOW / timedelta(days=1))
+        except (KeyError, TypeError, ValueError) as error:
+            raise LayoutChanged("X answers a count in an unknown shape.") from error
+
+    def check_account(self, connection: Connection, *, now: datetime) -> str:
+        """Ask what the account has used up, which costs nothing. Raises SourceError."""
+        watch = Watch(
+            id=0,
+            source=self.spec.name,
+            params={},
+            match=MatchMode.TERMS,
+            every=self.spec.every,
+            connection=connection,
+        )
+        client = self._client(watch, Meter(), now)
+        response = client.session.get(
+            f"{BUILT_IN}/2/usage/tweets",
+            headers={"User-Agent": self.net.settings.user_agent},
+        )
+        try:
+            data = response.json()["data"]
+            return f"{int(data['project_usage']):,} of {int(data['project_cap']):,} posts read"
+        except (KeyError, TypeError, ValueError):
+            return ""  # the token was accepted: that is what was asked
+
+    def refresh(self, watch: Watch, items: Sequence[Kept], *, now: datetime) -> Iterator[Batch]:
+        """Ask about stored posts again, where the watch wants to pay for it."""
+        if param(watch, self.spec, "refresh") == "true":
+            yield from super().refresh(watch, items, now=now)
+
+    def ask_again(self, watch: Watch, items: Sequence[Kept], now: datetime) -> Request:
+        """Look posts up by their ids."""
+        return Request(
+            url=f"{_base(watch)}/2/tweets",
+            params={
+                "ids": ",".join(item.external_id for item in items),
+                "tweet.fields": ",".join(TWEET_FIELDS),
+                "user.fields": ",".join(USER_FIELDS),
+                "expansions": ",".join(EXPANSIONS),
+                "media.fields": ",".join(MEDIA_FIELDS),
+            },
+            headers={"Authorization": f"Bearer {_token(watch)}"},
+            expect="json",
+            charge=_charge(len(items)),
+            settle=_used,
+        )
+
+    def read_again(self, page: Page, watch: Watch, items: Sequence[Kept]) -> Parsed:
+        """Posts as they are now. Those that are deleted, or no longer public, are gone."""
+        answer = page.json
+        if not isinstance(answer, dict) or not ("data" in answer or "errors" in answer):
+            raise LayoutChanged("X answers a lookup in an unknown shape.", status=page.status)
+        includes = answer.get("includes", {})
+        users = {user["id"]: user for user in includes.get("users", [])}
+        media = {one["media_key"]: one for one in includes.get("media", [])}
+        own = param(watch, self.spec, "mode") == "posts"
+        there = [_item(row, users, media, watch.brand, own=own) for row in answer.get("data", [])]
+        asked = {item.external_id for item in items}
+        gone = {
+            str(error.get("resource_id") or error.get("value") or "")
+            for error in answer.get("errors", [])
+            if str(error.get("type", "")).rpartition("/")[2] in _GONE
+        }
+        lost = [RawItem(external_id=one, text="", deleted=True) for one in sorted(gone & asked)]
+        return Parsed(items=(*there, *lost))
+
+    # --- tweepy ------------------------------------------------------------------------------
+
+    def _client(
+        self, watch: Watch, meter: Meter, now: datetime, *, background: bool = False
+    ) -> Any:
+        token = _token(watch)
         import tweepy  # takes half a second, which only a run should pay
 
         # The placeholder goes no further: tweepy writes its headers into the debug log, so the real
@@ -269,6 +448,7 @@ class X(Poller):
             meter=meter,
             rewrite={BUILT_IN: _base(watch)},
             headers={"Authorization": f"Bearer {token}"},
+            dress=_dress(watch, background=background),
         )
 
         def judge(response: requests.Response, **_: Any) -> None:
@@ -277,20 +457,28 @@ class X(Poller):
         client.session.hooks["response"].append(judge)
         return client
 
-    def _ask(self, client: Any, asked: Mapping[str, Any], user_id: str) -> requests.Response:
+    def _size(self, watch: Watch, request: Request, mode: str, at: Position) -> int:
+        """Posts to ask for: a whole page, or what the budget still has room for."""
+        most = request.charge["post"]
+        room = self.net.room(purse(watch), _EACH, background=at.background)
+        return most if room is None else min(max(room, _LEAST.get(mode, 5)), most)
+
+    def _ask(
+        self, client: Any, asked: Mapping[str, Any], user_id: str, mode: str
+    ) -> requests.Response:
         fields = {
             "tweet_fields": TWEET_FIELDS,
             "user_fields": USER_FIELDS,
             "expansions": EXPANSIONS,
             "media_fields": MEDIA_FIELDS,
-            "max_results": PAGE,
         }
         given = {name: value for name, value in asked.items() if value is not None}
         response: requests.Response
         if user_id:
             if "next_token" in given:
                 given["pagination_token"] = given.pop("next_token")
-            response = client.get_users_mentions(user_id, **given, **fields)
+            listing = client.get_users_tweets if mode == "posts" else client.get_users_mentions
+            response = listing(user_id, **given, **fields)
         else:
             response = client.search_recent_tweets(**given, **fields)
         return response
@@ -358,15 +546,63 @@ def _base(watch: Watch) -> str:
     return (watch.connection.base_url or API).rstrip("/")
 
 
+def _token(watch: Watch) -> str:
+    """The bearer token of the connection. Raises AuthRejected."""
+    token = watch.connection.credentials.get("bearer_token", "").strip()
+    if not token:
+        raise AuthRejected(
+            "X needs a bearer token.",
+            hint="Set LISTENER_X__BEARER_TOKEN, or the bearer token of the connection.",
+        )
+    return token
+
+
+def _charge(posts: int) -> dict[str, int]:
+    """What a page of posts uses up at most: each may bring an account of its own."""
+    return {"calls": 1, "post": posts, "user": posts}
+
+
+def _dress(watch: Watch, *, background: bool) -> Callable[[Request], Request]:
+    """Give tweepy's requests their purse and charge."""
+
+    def dress(request: Request) -> Request:
+        parts = urlsplit(request.url)
+        size = parse_qs(parts.query).get("max_results")
+        charge = {"calls": 1}
+        if size:
+            charge = _charge(int(size[0]))
+        elif "/users/by/" in parts.path:
+            charge = {"calls": 1, "user": 1}
+        elif parts.path.endswith("/counts/recent"):
+            charge = {"calls": 1, "count": 1}
+        asked = replace(request, charge=charge, settle=_used)
+        return on_account(asked, watch, background=background)
+
+    return dress
+
+
+def _used(page: Page) -> dict[str, int]:
+    """What an answer really used up: posts and accounts that came; a refusal costs nothing."""
+    if page.status != 200:
+        return {"calls": 1}
+    if urlsplit(page.url).path.endswith("/counts/recent"):
+        return {"calls": 1, "count": 1}
+    answer = page.json
+    rows, users = answer.get("data") or [], answer.get("includes", {}).get("users", [])
+    if isinstance(rows, dict):
+        return {"calls": 1, "user": 1 if "username" in rows else 0}
+    return {"calls": 1, "post": len(rows), "user": len(users)}
+
+
 def _user(watch: Watch, spec: SourceSpec) -> str:
-    """The account whose mentions are watched. Raises InvalidInput."""
+    """The account that is watched. Raises InvalidInput."""
     given = param(watch, spec, "user")
     if not given and watch.brand and watch.brand.handles:
         given = watch.brand.handles[0]
     found = _HANDLE.match(given)
     if not found:
         raise InvalidInput(
-            "Mentions need an account." if not given else f"{given!r} is no account of X.",
+            "This needs an account." if not given else f"{given!r} is no account of X.",
             field="user",
             hint="For example: user=nurimarket",
         )
@@ -380,6 +616,20 @@ def _place(at: Position, *, since: bool = True) -> dict[str, str | None]:
         "until_id": at.below.id if at.below and at.resumed else None,
         "next_token": at.token if not at.resumed else None,
     }
+
+
+def _nothing(url: str, now: datetime) -> Answer:
+    """The page for a place that X no longer searches: asking would only be refused."""
+    return Answer(
+        url=url,
+        asked=url,
+        status=200,
+        headers={},
+        body=b'{"meta": {"result_count": 0}}',
+        now=now,
+        requests=0,
+        passed=True,
+    )
 
 
 def _too_old_for(at: Position) -> datetime | None:
@@ -405,6 +655,8 @@ def _item(
     users: Mapping[str, Mapping[str, Any]],
     media: Mapping[str, Mapping[str, Any]],
     brand: Brand | None,
+    *,
+    own: bool = False,
 ) -> RawItem:
     user = users.get(row["author_id"], {})
     handle = user.get("username", "")
@@ -412,7 +664,7 @@ def _item(
     metrics = row.get("public_metrics", {})
     keys = row.get("attachments", {}).get("media_keys", [])
     links = (media.get(k, {}).get("url") or media.get(k, {}).get("preview_image_url") for k in keys)
-    own = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
+    handles = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
     lang = row.get("lang", "")
     published_at = _time(row["created_at"])
     shares = [metrics[name] for name in ("retweet_count", "quote_count") if name in metrics]
@@ -432,7 +684,7 @@ def _item(
         language=None if lang in _NO_LANGUAGE else _OLD_CODES.get(lang, lang) or None,
         parent_id=parent,
         thread_id=row.get("conversation_id"),
-        is_own=handle.lower() in own,
+        is_own=own or handle.lower() in handles,
         media=tuple(link for link in links if link),
         engagement=Engagement(
             likes=metrics.get("like_count"),
