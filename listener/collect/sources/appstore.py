@@ -61,6 +61,7 @@ FORMS = {
     "id/page/sortBy": "id={app}/page={page}/sortBy=mostRecent/json",
     "id/sortBy": "id={app}/sortBy=mostRecent/json",
     "page/id/sortBy": "page={page}/id={app}/sortBy=mostRecent/json",
+    "id/sortBy/page": "id={app}/sortBy=mostRecent/page={page}/json",
     "xml": "page={page}/id={app}/sortby=mostrecent/xml",
 }
 
@@ -271,7 +272,7 @@ class AppStore(Poller):
         return _answer(absent)
 
     def _feed_request(self, watch: Watch, at: Position, form: str) -> Request:
-        path = FORMS[form].format(page=_page_number(at), app=_app(watch)[0])
+        path = FORMS[form].format(page=_place(at)[0], app=_app(watch)[0])
         return Request(
             url=f"{_base(watch, PUBLIC)}/{at.lane}/rss/customerreviews/{path}",
             expect="xml" if form == "xml" else "json",
@@ -282,15 +283,22 @@ class AppStore(Poller):
         app_name, rows = _without_app(page.rows)
         if not rows and at.first:
             return _nothing(page, app, at)
+        number, last = _place(at)
+        if not rows and number <= max(last, page.last):
+            # Taken as suspect, the walk is made anew from the top: other pages are not held up.
+            return Parsed(
+                items=(),
+                suspect=f"Page {number} of {max(last, page.last)} of Apple's feed in"
+                f" {at.lane.upper()} came back empty on all of its addresses. It is asked again.",
+            )
         if not rows:
-            # Not the end for sure: what lies between here and the mark is a gap.
             return Parsed(items=(), reached=False)
         items = tuple(_review(row, app, app_name or product, at.lane) for row in rows)
-        number = _page_number(at)
-        more = number < PAGES and (len(page.rows) >= PAGE or page.last > number)
+        # Each page names the last one; where none does, a full page may have a next.
+        more = page.last > number if page.last else len(page.rows) >= PAGE
         return Parsed(
             items=items,
-            next_page=str(number + 1) if more else None,
+            next_page=f"{number + 1}/{page.last}" if more and number < PAGES else None,
             reached=_reached(at, [Mark(one.external_id, one.published_at) for one in items], LATE),
             keep={"form": page.form},
         )
@@ -400,8 +408,10 @@ def _official(watch: Watch) -> bool:
     return bool(given.get("key_id") or given.get("private_key"))
 
 
-def _page_number(at: Position) -> int:
-    return int(at.token or 1)
+def _place(at: Position) -> tuple[int, int]:
+    """The page to ask for, and the last one as the page before named it (0 = it did not)."""
+    number, _, last = (at.token or "1").partition("/")
+    return int(number), min(int(last or 0), PAGES)
 
 
 def _forms(at: Position) -> list[str]:
@@ -581,8 +591,9 @@ def _nothing(page: Answer, app: str, at: Position) -> Parsed:
             suspect=f"The App Store of {where} knows no app {app}: check the number and country.",
         )
     count = lookup.count if lookup else (at.memory.get("rated") or {}).get(at.lane, ("", None))[1]
-    if at.above is not None or count:
+    if at.above is not None or count or page.last > 1:
         why = f"{count:,} ratings" if count else "earlier reviews"
+        why = f"{page.last} pages" if page.last > 1 else why
         return Parsed(
             items=(),
             suspect=f"Apple's feed shows no reviews in {where} on any of its addresses, although"
