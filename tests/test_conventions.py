@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import listener
-from listener.collect.registry import find_pollers
+from listener.collect.push import PUSHED
+from listener.collect.registry import find_sources
 from spiders.base import SourceSpider
 from spiders.platforms.schema_org import ReviewsSpider
 
@@ -48,7 +49,7 @@ def shown(paths: list[Path]) -> str:
 
 def sources() -> dict[str, str]:
     """Name in the spec -> stem of the file that defines it."""
-    found = {name: poller.__module__.rpartition(".")[2] for name, poller in find_pollers().items()}
+    found = {name: source.__module__.rpartition(".")[2] for name, source in find_sources().items()}
     for spider in SPIDERS:
         # A platform's spider is a source by itself: its file bears the platform's name.
         found[spider.spec.name] = spider.name
@@ -66,7 +67,7 @@ def test_spec_is_named_like_its_file() -> None:
 def test_each_source_file_has_one_source() -> None:
     folder = ROOT / "listener" / "collect" / "sources"
     files = {path.stem for path in folder.glob("[!_]*.py")}
-    assert files == {p.__module__.rpartition(".")[2] for p in find_pollers().values()}
+    assert files == {p.__module__.rpartition(".")[2] for p in find_sources().values()}
 
 
 def test_spiders_of_sites_are_named_like_their_files() -> None:
@@ -90,13 +91,13 @@ def test_each_fixture_folder_is_a_source() -> None:
     folders = (
         {path.name for path in folder.iterdir() if path.is_dir()} if folder.is_dir() else set()
     )
-    assert folders <= {*sources(), "file"}
+    assert folders <= {*sources(), *(spec.name for spec in PUSHED)}
 
 
 def test_each_source_has_a_heading_in_the_docs() -> None:
     text = (ROOT / "docs" / "sources.md").read_text("utf-8")
     headings = set(re.findall(r"^##+ .*?`?([a-z0-9_]+)`?(?:\s|$|:|—)", text, re.MULTILINE))
-    missing = {*sources(), "file"} - headings
+    missing = {*sources(), *(spec.name for spec in PUSHED)} - headings
     assert not missing, f"docs/sources.md has no heading for {sorted(missing)}"
 
 

@@ -17,7 +17,8 @@ from api.app import create_app
 from api.routes.health import _read
 from listener.alert.message import EVENTS, AlertFacts, Sample, SpikeFacts, payload
 from listener.cli import app as command_line
-from listener.collect.registry import check_params, find_pollers
+from listener.collect.push import PUSHED
+from listener.collect.registry import check_params, find_sources
 from listener.runtime.wiring import build
 from listener.settings import PREFIX, Settings
 from listener.store.work import Database
@@ -39,9 +40,10 @@ def page(name: str) -> str:
 
 
 def specs() -> dict[str, SourceSpec]:
-    """All sources that can be watched."""
-    pollers = {name: poller.spec for name, poller in find_pollers().items()}
-    return pollers | {ReviewsSpider.spec.name: ReviewsSpider.spec}
+    """All sources, those that come by themselves too."""
+    found = {name: source.spec for name, source in find_sources().items()}
+    found |= {spec.name: spec for spec in PUSHED}
+    return found | {ReviewsSpider.spec.name: ReviewsSpider.spec}
 
 
 def rows(text: str, heading: str) -> dict[str, list[str]]:

@@ -32,6 +32,7 @@ from listener.net.guard import Guard
 from listener.net.limits import FREE, Clock, Limiter, Rule
 from listener.net.page import Page, Request, clean_url, drop_secrets, redact
 from listener.net.retry import NO_DETOUR, challenge, classify, looks_html, retry_at
+from listener.net.stream import Stream
 from listener.net.transport import Answer, BadAnswer, Transport, Unreached
 from listener.settings import Settings
 
@@ -180,6 +181,23 @@ class Net:
         if known.get("digest") == fresh["digest"]:
             return replace(page, unchanged=True, body=b"", validators=fresh)
         return replace(page, validators=fresh)
+
+    def mailbox(self, url: str, *, account: str = "") -> Stream:
+        """A connection to a mail server (``imaps://…``), which goes to the address that was judged.
+
+        Waits for the limiter. Raises TargetForbidden, RateLimited, SourceUnavailable.
+        """
+        target = self.guard.check_mail_url(url)
+        inside = self.guard.allows(target.host, target.port)
+        self._limiter.wait(f"{target.host}:{target.port}|{account}", FREE if inside else None)
+        with self._lock:
+            self._meter.requests += 1
+        return Stream(
+            target,
+            self.guard.resolve(target.host, target.port),
+            context=self._transport.context(),
+            seconds=self.settings.request_timeout,
+        )
 
     def session(
         self,

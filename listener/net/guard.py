@@ -12,7 +12,7 @@ import ipaddress
 import re
 import socket
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +27,7 @@ Lookup = Callable[[str, int], Iterable[tuple[Any, ...]]]
 """Like ``socket.getaddrinfo(host, port)``: rows of (family, type, proto, name, sockaddr)."""
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+MAIL_PORTS = {"imaps": 993, "imap": 143}  # mail boxes, and nothing else of what speaks no HTTP
 
 # Services that read a few lines of HTTP as commands of their own (a selection of the "bad ports" of
 # the WHATWG Fetch standard), and databases that are often left open.
@@ -71,7 +72,8 @@ class Target:
     def netloc(self) -> str:
         """Host and port as in a URL, the default port left out: what the Host header says."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+        default = (DEFAULT_PORTS | MAIL_PORTS)[self.scheme]
+        return host if self.port == default else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -176,6 +178,16 @@ class Guard:
         port of another service, an address inside the network. Messages never hold the path or the
         query.
         """
+        return self._check(url, DEFAULT_PORTS, lambda port: port not in FORBIDDEN_PORTS)
+
+    def check_mail_url(self, url: str) -> Target:
+        """The same for a mailbox: ``imaps://host``, on the ports of mail only.
+
+        Raises TargetForbidden.
+        """
+        return self._check(url, MAIL_PORTS, lambda port: port in MAIL_PORTS.values())
+
+    def _check(self, url: str, ports: Mapping[str, int], is_fine: Callable[[int], bool]) -> Target:
         if _UNSAFE.search(url):
             raise TargetForbidden("The address holds spaces, backslashes or control characters.")
         try:
@@ -184,9 +196,10 @@ class Guard:
         except ValueError:
             raise TargetForbidden("The address is not a valid URL.") from None
         scheme = parts.scheme.lower()
-        if scheme not in DEFAULT_PORTS:
+        if scheme not in ports:
+            starts = " or ".join(f"{one}://" for one in ports)
             raise TargetForbidden(
-                f"Addresses must start with http:// or https://, not {scheme or 'nothing'}:."
+                f"Addresses must start with {starts}, not {scheme or 'nothing'}:."
             )
         if "@" in parts.netloc:
             raise TargetForbidden(
@@ -196,12 +209,13 @@ class Guard:
         if not parts.hostname:
             raise TargetForbidden("The address has no host.")
         host = normal_host(parts.hostname)
-        port = DEFAULT_PORTS[scheme] if port is None else port
+        port = ports[scheme] if port is None else port
         target = Target(scheme, host, port)
         if self.allows(host, port):
             return target
-        if not 0 < port <= 65535 or port in FORBIDDEN_PORTS:
-            raise TargetForbidden(f"Port {port} of {host} belongs to another service than the web.")
+        if not 0 < port <= 65535 or not is_fine(port):
+            what = "the web" if ports is DEFAULT_PORTS else "mail"
+            raise TargetForbidden(f"Port {port} of {host} belongs to another service than {what}.")
         if is_address(host):
             self.check_addresses(host, port, [host])
         elif host == "localhost" or host.endswith(".localhost"):

@@ -185,12 +185,12 @@ class Transport:
                 ValueError,
             ) as error:
                 late = watchdog.expired or time.monotonic() >= deadline
-                said = _unavailable(target.host, error, seconds if late else None)
+                said = in_words(target.host, error, seconds if late else None)
                 raise said if connected else Unreached(said.message, hint=said.hint) from error
             finally:
                 connection.close()
         if watchdog.expired:
-            raise _unavailable(target.host, TimeoutError(), seconds)
+            raise in_words(target.host, TimeoutError(), seconds)
         return Answer(
             response.status,
             names,
@@ -205,7 +205,7 @@ class Transport:
         connection: _Pinned
         if target.scheme == "https":
             connection = _PinnedTLS(
-                target.host, target.port, timeout=left, ssl_context=self._context()
+                target.host, target.port, timeout=left, ssl_context=self.context()
             )
         else:
             connection = _Pinned(target.host, target.port, timeout=left)
@@ -213,7 +213,8 @@ class Transport:
         connection.deadline = deadline
         return connection
 
-    def _context(self) -> ssl.SSLContext:
+    def context(self) -> ssl.SSLContext:
+        """What certificates are judged by."""
         # Made on first use: reading the authorities takes some 20 ms, and many installs never need
         # it at once.
         with self._lock:
@@ -302,7 +303,7 @@ def _too_large(limit: int, how: str = "") -> BadAnswer:
     )
 
 
-def _unavailable(host: str, error: BaseException, seconds: float | None) -> SourceUnavailable:
+def in_words(host: str, error: BaseException, seconds: float | None) -> SourceUnavailable:
     """Put a failure of the network into words."""
     chain = list(_chain(error))
     if seconds is not None or any(isinstance(one, TimeoutError) for one in chain):

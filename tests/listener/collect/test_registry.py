@@ -9,7 +9,14 @@ from typing import Any
 
 import pytest
 
-from listener.collect.registry import Registry, check_params, find_pollers, spec_json
+from listener.collect.push import PUSHED
+from listener.collect.registry import (
+    Registry,
+    check_params,
+    find_pollers,
+    find_sources,
+    spec_json,
+)
 from listener.errors import InvalidInput
 from listener.net.client import Net
 from listener.types import Credential, Kind, Param, SourceSpec
@@ -114,3 +121,21 @@ def test_unknown_sources_are_told(make_net: Callable[..., Net]) -> None:
     assert registry.spec("feed") is feed.spec
     with pytest.raises(InvalidInput, match="Did you mean 'feed'"):
         registry.spec("feeds")
+
+
+def test_sources_that_come_by_themselves_are_listed_and_not_watched(
+    make_net: Callable[..., Net],
+) -> None:
+    registry = Registry({"feed": find_pollers()["feed"](make_net())}, PUSHED)
+    assert [spec.name for spec in registry.specs()] == ["feed", "file", "webhook"]
+    assert registry.names() == ["feed"]
+    with pytest.raises(InvalidInput, match="listener inbound add"):
+        registry.spec("webhook")
+    assert spec_json(PUSHED[0])["push"]
+
+
+def test_a_source_need_not_speak_http() -> None:
+    found = find_sources()
+    assert "email" in found
+    assert "email" not in find_pollers()
+    assert find_pollers().items() < found.items()
