@@ -268,9 +268,11 @@ class Reddit(Poller):
         rows = [row for row in data["children"] if row["kind"] in ("t1", "t3")]
         items = tuple(_thing(row["data"], watch.brand) for row in rows)
         marks = [Mark(row["data"]["name"], min(_moment(row["data"]), at.now)) for row in rows]
-        _, shown = _token(at.token)
+        before, shown = _token(at.token)
         shown = (shown or 0) + len(data["children"])
         after = data.get("after") if data["children"] else None
+        if after == before:
+            after = None  # a server that answers every page with the same one leads nowhere
         reached = None
         if after is None and at.above is not None:
             deep = DEEP["search" if self._listing(watch, at.lane).query else "listing"]
@@ -618,9 +620,15 @@ def _counted(error: SourceError, requests: int) -> SourceError:
     return error
 
 
+def _place_of(lane: str) -> str:
+    """The subreddits of a lane, empty for a search of all of Reddit."""
+    first = lane.partition(" ")[0].removesuffix(":")
+    return first if first.startswith("r/") else ""
+
+
 def _no_subreddit(lane: str, status: int) -> SourceError:
     return SourceGone(
-        f"Reddit has no {lane.partition(' ')[0] or 'such list'}, or it was banned.",
+        f"Reddit has no {_place_of(lane) or 'such list'}, or it was banned.",
         hint="Check the spelling.",
         status=status,
     )
@@ -632,7 +640,7 @@ def _refusal(page: Page, watch: Watch, lane: str) -> SourceError:
     reason = _reason(page)
     if reason in ("private", "quarantined", "gold_only"):
         error = SourceGone(
-            f"{lane.partition(' ')[0]} is {reason}: it is not open to visitors.",
+            f"{_place_of(lane)} is {reason}: it is not open to visitors.",
             hint="Leave it out of the watch.",
             status=page.status,
         )
