@@ -175,6 +175,10 @@ FLASHES: dict[str, names.Pair] = {
         "Collecting starts. The first mentions will show up soon.",
     ),
     "watch-due": ("곧 수집합니다.", "It will be collected in a moment."),
+    "watch-accepted": (
+        "지금 모습을 정상으로 보고 다시 배웁니다.",
+        "This is taken for normal from now on.",
+    ),
     "watch-paused": ("수집을 멈추었습니다.", "Paused."),
     "watch-resumed": ("다시 수집합니다.", "Collecting again."),
     "watch-removed": (
