@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from listener.collect.health import WORDS, Words
 from listener.types import Kind, Label, Outcome
 
 Pair = tuple[str, str]  # Korean, English
@@ -48,12 +47,25 @@ EVENTS: dict[str, Pair] = {
     "alert.opened": ("급증 시작", "Spike began"),
     "alert.escalated": ("급증 심화", "Spike got worse"),
     "alert.resolved": ("급증 해소", "Spike ended"),
+    "source.failing": ("수집 이상", "Collecting fails"),
+    "source.reminder": ("수집 이상 (다시 알림)", "Collecting still fails"),
+    "source.recovered": ("수집 복구", "Collecting again"),
     "test": ("시험 알림", "Test"),
 }
 OUTBOX: dict[str, Pair] = {
     "pending": ("보내는 중", "Being sent"),
     "sent": ("전송됨", "Sent"),
     "dead": ("포기함", "Given up"),
+}
+WANTS: dict[str, Pair] = {
+    "both": ("급증과 수집 이상", "Spikes and sources that fail"),
+    "alerts": ("급증만", "Spikes only"),
+    "notices": ("수집 이상만", "Sources that fail only"),
+}
+NOTICES: dict[str, Pair] = {
+    "open": ("계속됨", "Lasting"),
+    "recovered": ("복구됨", "Recovered"),
+    "closed": ("끝남", "Over"),
 }
 SEVERITIES: dict[str, Pair] = {
     "high": ("심각", "Severe"),
@@ -74,154 +86,31 @@ PRECISIONS: dict[str, Pair] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
-    """A state of a watch: tone (good, wait, warn, bad, idle), its name, what it means, what to
-    do.
-    """
-
-    tone: str
-    name: Pair
-    meaning: Pair
-    advice: Pair
-
-
-HEALTH: dict[str, Health] = {
-    "new": Health(
-        "wait",
-        ("첫 수집 대기", "Waiting for its first run"),
-        ("아직 한 번도 수집하지 않았습니다.", "It was not collected yet."),
-        ("곧 시작합니다. 기다려 주세요.", "It starts soon."),
+# Why a gap stays, and what becomes of it.
+UNFILLED: dict[str, Pair] = {
+    "window": (
+        "원본이 그 시간의 글을 더 이상 보여 주지 않아 채울 수 없습니다.",
+        "It cannot be filled: the source does not show that time any more.",
     ),
-    "paused": Health(
-        "idle",
-        ("일시 중지", "Paused"),
-        ("누군가 수집을 멈추었습니다.", "Somebody stopped it."),
-        ("다시 수집하려면 ‘다시 시작’을 누르세요.", "Press “Resume” to collect again."),
+    "page-cap": (
+        "원본이 더 깊이 보여 주지 않아 채우지 못했습니다.",
+        "It could not be filled: the source does not show further down.",
     ),
-    "late": Health(
-        "warn",
-        ("늦어지는 중", "Late"),
-        ("제때 수집하지 못하고 있습니다.", "It was due a while ago and did not run."),
-        (
-            "수집기(listener work)가 실행 중인지 확인하세요.",
-            "Check that the collector (listener work) is running.",
-        ),
+    "rate-limit": (
+        "요청 제한 때문에 읽지 못했고, 그 사이 원본에서 밀려났습니다.",
+        "It could not be read because of the rate limit, and is out of reach by now.",
     ),
-    Outcome.OK: Health(
-        "good",
-        ("정상", "Healthy"),
-        ("빠짐없이 수집하고 있습니다.", "Everything is being collected."),
-        ("", ""),
+    "budget": (
+        "사용량이 다해 읽지 못했고, 그 사이 원본에서 밀려났습니다.",
+        "It could not be read within the budget, and is out of reach by now.",
     ),
-    Outcome.UNCHANGED: Health(
-        "good",
-        ("정상 (새 글 없음)", "Healthy (nothing new)"),
-        ("원본에 새 글이 없습니다.", "The source has nothing new."),
-        ("", ""),
-    ),
-    Outcome.SUSPECT: Health(
-        "warn",
-        ("확인 필요", "Suspicious"),
-        (
-            "글이 있던 곳에서 아무것도 읽히지 않습니다. 0건으로 세지 않습니다.",
-            "There is nothing where there used to be posts. It is not counted as zero.",
-        ),
-        (
-            "원본 페이지를 열어 글이 정말 없는지 확인하세요.",
-            "Open the page and see whether the posts are really gone.",
-        ),
-    ),
-    Outcome.RATE_LIMITED: Health(
-        "warn",
-        ("속도 제한", "Slowed down"),
-        ("원본이 천천히 요청하라고 했습니다.", "The source asked us to slow down."),
-        (
-            "알아서 다시 시도합니다. 자주 일어나면 수집 간격을 늘리세요.",
-            "It is retried by itself. If it happens often, collect less often.",
-        ),
-    ),
-    Outcome.OUT_OF_BUDGET: Health(
-        "warn",
-        ("사용량 소진", "Quota used up"),
-        ("이 기간의 API 사용량을 다 썼습니다.", "The API quota of this period is used up."),
-        (
-            "기간이 바뀌면 이어집니다. 급하면 요금제를 올리거나 간격을 늘리세요.",
-            "It goes on with the next period. Raise the plan or collect less often.",
-        ),
-    ),
-    Outcome.NEEDS_CREDENTIALS: Health(
-        "bad",
-        ("인증 필요", "Needs credentials"),
-        (
-            "API 키가 없거나, 틀리거나, 권한이 부족합니다.",
-            "The API key is missing, wrong or too weak.",
-        ),
-        (
-            "관리자에게 이 원본의 API 키 설정을 요청하세요.",
-            "Ask your administrator to set the API key of this source.",
-        ),
-    ),
-    Outcome.BLOCKED: Health(
-        "bad",
-        ("차단됨", "Refused"),
-        (
-            "원본이 수집을 거부합니다(robots.txt 또는 403). 우회하지 않습니다.",
-            "The source refuses us (robots.txt or 403). We do not work around it.",
-        ),
-        (
-            "원본의 공식 API나 허락을 받는 방법을 알아보세요.",
-            "Look for an official API, or ask the site for permission.",
-        ),
-    ),
-    Outcome.LAYOUT_CHANGED: Health(
-        "bad",
-        ("형식이 바뀜", "Layout changed"),
-        (
-            "페이지의 모양이 예전과 달라 읽지 못합니다.",
-            "The page looks different and cannot be read.",
-        ),
-        (
-            "주소가 맞는지 확인하고, 맞다면 관리자에게 알리세요.",
-            "Check the address; if it is right, tell your administrator.",
-        ),
-    ),
-    Outcome.GONE: Health(
-        "bad",
-        ("사라짐", "Gone"),
-        ("이 주소는 더 이상 없습니다.", "This address no longer exists."),
-        ("새 주소로 다시 추가하고 이것은 지우세요.", "Add the new address and remove this one."),
-    ),
-    Outcome.UNAVAILABLE: Health(
-        "warn",
-        ("연결 안 됨", "Not reachable"),
-        ("원본이 응답하지 않습니다.", "The source does not answer."),
-        (
-            "알아서 다시 시도합니다. 오래가면 주소를 확인하세요.",
-            "It is retried by itself. If it lasts, check the address.",
-        ),
-    ),
-    Outcome.FAILED: Health(
-        "bad",
-        ("실패", "Failed"),
-        (
-            "수집 중 예상하지 못한 문제가 생겼습니다.",
-            "Something unexpected happened while collecting.",
-        ),
-        (
-            "관리자에게 아래의 자세한 내용을 알려 주세요.",
-            "Show your administrator the details below.",
-        ),
-    ),
-    Outcome.LOST: Health(
-        "wait",
-        ("넘겨줌", "Taken over"),
-        ("다른 수집기가 이어받았습니다.", "Another collector took over."),
-        ("", ""),
+    "outage": (
+        "멈춰 있던 동안의 글이 원본에서 밀려나 채울 수 없습니다.",
+        "It cannot be filled: what was said meanwhile is out of the source's reach.",
     ),
 }
 
 
-def health_of(code: str) -> Health:
-    """The state's words; an unknown one reads as failed."""
-    return HEALTH.get(code) or HEALTH[Outcome.FAILED]
+def health_of(code: str) -> Words:
+    """What is said of an outcome or state; an unknown one reads as failed."""
+    return WORDS.get(code) or WORDS[Outcome.FAILED]

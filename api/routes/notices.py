@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from api.deps import Json, Now, Page, PageQuery, ServicesDep, key_of, page_of
@@ -42,7 +42,7 @@ class NoticeOut(BaseModel):
 class NoticeQuery(PageQuery):
     """Which notices."""
 
-    state: Literal["open", "recovered", "closed"] | None = None
+    state: Literal["open", "recovered", "closed"] | None = Field(None, description="Only these.")
 
 
 @router.get("/notices", response_model=Page[NoticeOut], operation_id="list_notices")
@@ -92,8 +92,8 @@ class RatingQuery(PageQuery):
 
     brand: str | None = Field(None, max_length=200, description="Name or id of a brand.")
     watch: int | None = Field(None, ge=1, le=LARGEST_ID, description="Id of a watch.")
-    since: datetime | None = Field(None, alias="from", description="ISO 8601 with a zone.")
-    until: datetime | None = Field(None, alias="to", description="ISO 8601 with a zone.")
+    since: AwareDatetime | None = Field(None, alias="from", description="From this time on.")
+    until: AwareDatetime | None = Field(None, alias="to", description="Up to this time.")
 
 
 @router.get("/ratings", response_model=Page[RatingOut], operation_id="list_ratings")
@@ -101,9 +101,6 @@ def list_ratings(
     services: ServicesDep, now: Now, query: Annotated[RatingQuery, Query()]
 ) -> Response:
     """Averages of ratings over time, the latest first: one when it changed, or once a day."""
-    for name, given in (("from", query.since), ("to", query.until)):
-        if given is not None and given.tzinfo is None:
-            raise InvalidInput("Say in which zone.", field=name, hint="Such as 2025-03-10T12:00Z.")
     if query.since is not None and query.since >= (query.until or now):
         raise InvalidInput("This is not before `to`.", field="from", hint="Swap them.")
     before = key_of(query.cursor, "rating")
