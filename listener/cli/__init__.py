@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from listener.cli import (
     collect,
+    connection,
     database,
     history,
     newsource,
@@ -20,6 +21,7 @@ from listener.cli.base import app
 __all__ = [
     "app",
     "collect",
+    "connection",
     "database",
     "history",
     "newsource",
