@@ -20,11 +20,12 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import orjson
 
 from listener.errors import InvalidInput
+from listener.sites import HOSTS, site_url
 from listener.types import Engagement, Mention, Precision, RawAuthor, RawItem
 
 MAX_TEXT = 100_000
@@ -195,13 +196,11 @@ _ESCAPE = re.compile("%[0-9A-Fa-f]{2}")
 # Most addresses are canonical already: nothing to decode or to lower, perhaps something to drop.
 _PARAMETER = r"[A-Za-z0-9_.~-]+(?:=[A-Za-z0-9_.~-]*)?"
 _CANONICAL = re.compile(
-    r"https?://(?!(?:m\.)?blog\.naver\.com/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9/_.~-]*"
+    rf"https?://(?!(?:{HOSTS})/)[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?/[A-Za-z0-9/_.~-]*"
     rf"(?:\?({_PARAMETER}(?:&{_PARAMETER})*))?"
 )
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-_NAVER_BLOGS = frozenset({"blog.naver.com", "m.blog.naver.com"})
-_NAVER_POST = re.compile(r"/([A-Za-z0-9_-]{1,60})/([0-9]{1,20})/?")
-_NAVER_ID = re.compile(r"[A-Za-z0-9_-]{1,60}")
+_KNOWN = re.compile(HOSTS)
 _SAFE_PATH = "/%:@!$&'()*+,;=~-._"
 _SAFE_QUERY = _SAFE_PATH + "?[]"
 
@@ -211,7 +210,8 @@ def canonical_url(url: str | None) -> str | None:
 
     Scheme and host are lower case, default port, fragment and tracking parameters are gone, and
     anything but plain ASCII is percent-encoded, so the result is safe inside an HTML attribute.
-    All forms of a Naver blog post become ``https://blog.naver.com/ID/N``; other mobile hosts stay.
+    All forms of a Naver blog post become ``https://blog.naver.com/ID/N``, and so with the other
+    platforms that ``listener.sites`` knows; mobile hosts of others stay.
     None for other schemes (``javascript:``), addresses with user information, without a host, or
     longer than 2,000 characters.
     """
@@ -234,14 +234,14 @@ def canonical_url(url: str | None) -> str | None:
     if not _HOST.fullmatch(host):
         return None
 
-    if host in _NAVER_BLOGS:
-        post = _naver_post(parts.path, parts.query)
+    path = quote(_ESCAPE.sub(_upper, parts.path), safe=_SAFE_PATH) or "/"
+    if _KNOWN.fullmatch(host):
+        post = site_url(host, path, parts.query)
         if post:
             return post
 
     if port is not None and port != {"http": 80, "https": 443}[parts.scheme]:
         host = f"{host}:{port}"
-    path = quote(_ESCAPE.sub(_upper, parts.path), safe=_SAFE_PATH) or "/"
     query = parts.query
     if query:
         kept = [part for part in query.split("&") if part and not _is_tracking(part)]
@@ -256,18 +256,6 @@ def _is_tracking(parameter: str) -> bool:
 
 def _upper(escape: re.Match[str]) -> str:
     return escape.group().upper()
-
-
-def _naver_post(path: str, query: str) -> str | None:
-    found = _NAVER_POST.fullmatch(path)
-    if found:
-        return f"https://blog.naver.com/{found[1]}/{found[2]}"
-    params = dict(parse_qsl(query, max_num_fields=50)) if query.count("&") < 50 else {}
-    blog = params.get("blogId") or path.strip("/")
-    number = params.get("logNo", "")
-    if _NAVER_ID.fullmatch(blog) and number.isascii() and number.isdigit() and len(number) <= 20:
-        return f"https://blog.naver.com/{blog}/{number}"
-    return None
 
 
 # --- identity ------------------------------------------------------------------------------------

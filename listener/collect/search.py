@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from hashlib import blake2b
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from listener.collect.base import Mark, Parsed, Poller, Position, param
 from listener.errors import InvalidInput
@@ -140,12 +140,8 @@ def split_lane(lane: str) -> tuple[str, str]:
 
 # --- what identifies a page ---------------------------------------------------------------------
 
-_CAFE = re.compile(r"/(?:[\w-]+/)*?cafes/(\w+)/articles/(\d+)|/([\w-]+)/(\d+)")
-_NAVER_NEWS = re.compile(r"/(?:[\w-]+/)*article/(\d{3})/(\d{8,12})")
-_TISTORY = re.compile(r"/m(/\d+|/entry/.+)")
-_DAUM_CAFE = re.compile(r"/([\w-]+)/([\w-]+)/(\d+)")
-_DAUM_NEWS = re.compile(r"/v/(\w+)")
-_NAVER_NEWS_HOSTS = re.compile(r"(?:[\w-]+\.)*(?:news|sports|entertain)\.naver\.com")
+_CAFE = re.compile(r"cafe\.naver\.com/ca-fe/cafes/\d+/articles/(\d+)")
+_TISTORY = re.compile(r"/m(/\d+|/entry/.+)")  # on addresses of their own
 
 
 def plain_link(link: str) -> str:
@@ -160,47 +156,24 @@ def plain_link(link: str) -> str:
 
 def link_id(link: str, home: str = "") -> str:
     """What all spellings of a page's address share: no scheme, no ``www.`` or ``m.``, no tracking,
-    and for Naver, Daum and Tistory the ids that they contain. ``home`` is the café's address, whose
-    name replaces its number. Empty for what is no web address.
+    and of a post on a platform that is known only what names it. ``home`` is the café's address,
+    whose name replaces its number. Empty for what is no web address.
     """
     url = canonical_url(plain_link(link))
     if url is None:
         return ""
     parts = urlsplit(url)
     host, path = _bare(parts.netloc), parts.path.rstrip("/")
-    asked = {name.lower(): values[0] for name, values in parse_qs(parts.query).items()}
-    special = _site_id(host, path, asked, home)
-    if special:
-        return special
+    if host == "kin.naver.com" and "docId=" in parts.query:
+        asked = dict(parse_qsl(parts.query))
+        return f"{host}/{asked.get('dirId', '')}/{asked.get('docId', '')}"
+    numbered = _CAFE.fullmatch(f"{host}{path}")
+    name = urlsplit(plain_link(home)).path.strip("/").lower()
+    if numbered and re.fullmatch(r"[\w-]+", name):
+        return f"{host}/{name}/{numbered[1]}"
     mobile = _TISTORY.fullmatch(path)
     path = mobile[1] if mobile else path
     return f"{host}{path}" + (f"?{parts.query}" if parts.query else "")
-
-
-def _site_id(host: str, path: str, asked: Mapping[str, str], home: str) -> str:
-    if host == "cafe.naver.com":
-        found = _CAFE.fullmatch(path)
-        club, number = (found[1] or found[3], found[2] or found[4]) if found else ("", "")
-        club, number = asked.get("clubid") or club, asked.get("articleid") or number
-        named = urlsplit(plain_link(home)).path.strip("/")
-        if club.isdigit() and re.fullmatch(r"[\w-]+", named):
-            club = named
-        return f"{host}/{club.lower()}/{number}" if club and number else ""
-    if host == "kin.naver.com" and asked.get("docid"):
-        return f"{host}/{asked.get('dirid', '')}/{asked['docid']}"
-    if _NAVER_NEWS_HOSTS.fullmatch(host):
-        found = _NAVER_NEWS.fullmatch(path)
-        outlet, number = (found[1], found[2]) if found else (asked.get("oid"), asked.get("aid"))
-        return f"n.news.naver.com/{outlet}/{number}" if outlet and number else ""
-    if host == "cafe.daum.net":
-        found = _DAUM_CAFE.fullmatch(path)
-        if asked.get("grpid") and asked.get("fldid") and asked.get("datanum"):
-            return f"{host}/{asked['grpid']}/{asked['fldid']}/{asked['datanum']}"
-        return f"{host}/{found[1]}/{found[2]}/{found[3]}" if found else ""
-    if host in ("v.daum.net", "news.v.daum.net", "media.daum.net", "news.daum.net"):
-        found = _DAUM_NEWS.fullmatch(path)
-        return f"v.daum.net/v/{found[1]}" if found else ""
-    return ""
 
 
 def _bare(host: str) -> str:

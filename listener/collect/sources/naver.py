@@ -121,7 +121,7 @@ class Naver(SearchPoller):
                 title_ko="한 달 호출 수",
             ),
         ),
-        signup="https://www.ncloud.com/product/applicationService/naverApiHub",
+        signup="https://guide.ncloud-docs.com/docs/apihub-use",
     )
 
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:

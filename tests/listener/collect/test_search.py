@@ -27,7 +27,7 @@ SAME = [
         "https://cafe.naver.com/NuriMoms/907",
     ),
     (
-        "cafe.naver.com/10050146/907",
+        "cafe.naver.com/ca-fe/cafes/10050146/articles/907",
         "https://cafe.naver.com/ca-fe/cafes/10050146/articles/907?oldPath=%2F",
         "https://m.cafe.naver.com/ca-fe/web/cafes/10050146/articles/907",
         "https://cafe.naver.com/f-e/cafes/10050146/articles/907",
@@ -40,7 +40,7 @@ SAME = [
         "https://m.kin.naver.com/mobile/qna/detail.naver?d1id=5&dirId=50203&docId=480000002",
     ),
     (
-        "n.news.naver.com/998/0000000021",
+        "n.news.naver.com/article/998/0000000021",
         "https://n.news.naver.com/mnews/article/998/0000000021?sid=101",
         "https://n.news.naver.com/article/998/0000000021",
         "https://news.naver.com/main/read.naver?mode=LSD&mid=sec&oid=998&aid=0000000021",
@@ -49,7 +49,7 @@ SAME = [
     ),
     (
         "sallim.tistory.com/41",
-        "http://sallim.tistory.com/41",
+        "https://sallim.tistory.com/41",
         "https://sallim.tistory.com/m/41",
         "https://sallim.tistory.com/41/#comment9",
     ),
