@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
 from api.dashboard.forms import ANYWHERE, Form, Sent
+from api.dashboard.names import KINDS, Pair
 from api.dashboard.view import PageView, View
 from api.routes.schemas import Id
 from listener.errors import InvalidInput, ListenerError, NotFound
@@ -19,6 +20,24 @@ from listener.types import MatchMode, Span
 
 router = APIRouter()
 
+# Choices of parameters by what they are called; a kind of mention has its own names.
+_CHOICES: dict[str, Pair] = {
+    "auto": ("알아서 판단", "Automatic"),
+    "article": ("본문까지 (기사·글)", "The article"),
+    "forum": ("게시판·댓글", "Forum or comments"),
+    "selectors": ("직접 지정 (CSS 선택자·XPath)", "By selectors (CSS or XPath)"),
+    "title": ("제목만", "Titles only"),
+}
+_PAGE = "page"  # the source whose preview is a table of fields
+# Fields of a page, by the parameter that names their place and by their key in a preview's items.
+_FIELDS: dict[str, tuple[str, Pair]] = {
+    "title": ("title", ("제목", "Title")),
+    "text": ("text", ("본문", "Text")),
+    "author": ("author", ("작성자", "Author")),
+    "date": ("published_at", ("날짜", "Date")),
+    "rating": ("rating", ("별점", "Rating")),
+    "link": ("url", ("주소", "Address")),
+}
 _PREFIX = "p."  # of the fields that are a source's parameters
 _NO_WORKER = timedelta(seconds=15)  # a job that nobody took for so long: no worker runs
 _TOO_LONG = timedelta(minutes=5)
@@ -159,7 +178,15 @@ def _form(
         missing=missing,
         job_id=job_id,
         prefix=_PREFIX,
+        choice=lambda name, code: _choice(view, name, code),
+        is_page=spec["name"] == _PAGE,
     )
+
+
+def _choice(view: View, name: str, code: str) -> str:
+    """What one of a parameter's choices is called."""
+    pair = (KINDS if name == "kind" else _CHOICES).get(code) or KINDS.get(code)
+    return view.say(*pair) if pair else code
 
 
 def _minutes(seconds: float) -> str:
@@ -182,7 +209,11 @@ def preview(view: PageView, job_id: Id) -> Response:
         state = "failed"
     result = job.result or {}
     items = [
-        {**item, "spans": [Span(*span) for span in item["spans"]]}
+        {
+            **item,
+            "spans": [Span(*span) for span in item["spans"]],
+            "at": datetime.fromisoformat(item["published_at"]) if item["published_at"] else None,
+        }
         for item in result.get("items", ())
     ]
     return view.render(
@@ -192,4 +223,25 @@ def preview(view: PageView, job_id: Id) -> Response:
         result=result,
         items=items,
         has_brand=job.payload.get("brand_id") is not None,
+        fields=_fields(job.payload, items) if job.payload.get("source") == _PAGE else (),
     )
+
+
+def _fields(payload: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """In how many of the items shown each field was found; ``empty`` = its selector hit nothing."""
+    told = payload.get("params", {})
+    rows = []
+    for name, (key, title) in _FIELDS.items():
+        filled = sum(item.get(key) not in (None, "") for item in items)
+        rows.append(
+            {
+                "name": name,
+                "key": key,
+                "title": title,
+                "selector": told.get(name),
+                "filled": filled,
+                "share": round(100 * filled / len(items)) if items else 0,
+                "empty": bool(items) and not filled and name in told,
+            }
+        )
+    return rows

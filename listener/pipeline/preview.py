@@ -62,6 +62,7 @@ def preview(
     rows = []
     for read in runner.ingest.read(mentions, watch):
         mention = read.mention
+        author = mention.author
         own = [m for m in read.matches if brand is None or m.match.brand_id == brand.id]
         reading = own[0].reading if own else read.reading
         rows.append(
@@ -69,7 +70,7 @@ def preview(
                 "title": mention.title,
                 "text": mention.text[:_EXCERPT],
                 "url": mention.url,
-                "author": mention.author.handle if mention.author else None,
+                "author": (author.handle or author.name) if author else None,
                 "published_at": mention.published_at.isoformat() if mention.published_at else None,
                 "rating": mention.rating,
                 "rating_max": mention.rating_max,
