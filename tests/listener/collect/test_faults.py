@@ -1,7 +1,8 @@
 """Every source with a recorded good answer, played with faults: nothing is lost, nobody is
 hammered, no credential gets out.
 
-The pages are those of ``tests/fixtures/<source>/ok``. A fault stands in for the first answer, for
+The pages are those of ``tests/fixtures/<source>/ok``, and of cases whose ``meta.json`` says
+``"faults": true`` (other ways into the same source). A fault stands in for the first answer, for
 all of them, or for the last one that a good run needs and what comes after.
 """
 
@@ -23,8 +24,11 @@ from listener.types import Batch, Brand, State, Watch
 from webserver import Play, Seen, WebServer
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
-SOURCES = [
-    name for name in sorted(find_pollers()) if (FIXTURES / name / "ok" / "meta.json").is_file()
+CASES = [
+    path.parent
+    for source in sorted(find_pollers())
+    for path in sorted((FIXTURES / source).glob("*/meta.json"))
+    if path.parent.name == "ok" or json.loads(path.read_text(encoding="utf-8")).get("faults")
 ]
 MORE = 6  # requests beyond those of a good run: other addresses of the same page, never a loop
 AFTER_429 = 1  # "slow down" is told once; a second request may be under way to another account
@@ -116,16 +120,16 @@ def other() -> Iterator[WebServer]:
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("folder", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
 def test_a_fault_costs_nothing_but_time(
-    source: str,
+    folder: Path,
     fault: str,
     faulty: Faulty,
     other: WebServer,
     make_net: Callable[..., Net],
     make_watch: Callable[..., Watch],
 ) -> None:
-    case = a_case(source, faulty, make_watch)
+    case = a_case(folder, faulty, make_watch)
 
     def a_net(**more: Any) -> Net:
         return make_net(clock=lambda: case.now, **{**case.settings, **more})
@@ -196,9 +200,9 @@ def collect(
     return result
 
 
-def a_case(source: str, server: WebServer, make_watch: Callable[..., Watch]) -> Case:
-    """The good case of a source, as recorded."""
-    folder = FIXTURES / source / "ok"
+def a_case(folder: Path, server: WebServer, make_watch: Callable[..., Watch]) -> Case:
+    """A good case of a source, as recorded."""
+    source = folder.parent.name
     text = (folder / "meta.json").read_text(encoding="utf-8").replace("{server}", server.url)
     meta = json.loads(text)
     given, run = meta.get("watch", {}), meta["runs"][0]
