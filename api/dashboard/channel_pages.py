@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from sqlalchemy import delete
 from starlette.responses import Response
 
+from api.dashboard import names
 from api.dashboard.forms import Form, Sent
 from api.dashboard.view import PageView, View
 from api.deps import MadeChannel
@@ -47,6 +48,10 @@ def add(view: PageView, form: Sent) -> Response:
             form.blame(error, view.say, place=at)
     if made is None:
         return _page(view, form, status=422)
+    if form.get("wants") in names.WANTS:
+        with view.services.database.write() as work:
+            channels.get(work.session, made.id).wants = form.get("wants")
+            work.commit()
     if made.secret is None:
         return view.go("/channels", "saved")
     return _page(view, Form({"language": view.language}), made=made)
@@ -85,6 +90,16 @@ def switch(view: PageView, channel_id: Id, form: Sent) -> Response:
     with view.services.database.write() as work:
         channels.get(work.session, channel_id).enabled = form.get("enabled") == "yes"
         work.commit()
+    return view.go("/channels", "saved")
+
+
+@router.post("/channels/{channel_id}/wants")
+def want(view: PageView, channel_id: Id, form: Sent) -> Response:
+    """Choose what goes there: alerts, notices or both."""
+    if form.get("wants") in names.WANTS:
+        with view.services.database.write() as work:
+            channels.get(work.session, channel_id).wants = form.get("wants")
+            work.commit()
     return view.go("/channels", "saved")
 
 

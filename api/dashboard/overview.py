@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.dashboard import charts, names, numbers, start_pages
+from api.dashboard import charts, names, numbers, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from listener.alert.message import topic_name
-from listener.store import brands, coverage, feed, spikes, stats
+from listener.store import brands, coverage, feed, spikes, stats, watches
 from listener.store.feed import MentionFilter
 from listener.store.tables import MentionRow, SpikeRow, WatchRow
 from listener.types import Brand, Coverage
@@ -118,8 +118,8 @@ def _numbers(
     average_before, _ = numbers.ratings(session, brand.id, *period.before, period.edges)
     first = numbers.first_bucket(session, brand.id)
     comparable = first is not None and first <= period.before[0] + period.step
-    watches = coverage.of_brand(session, brand.id, period.since, now=view.now)
-    covered = numbers.bar_coverage(watches, period.edges, view.now)
+    known = coverage.of_brand(session, brand.id, period.since, now=view.now)
+    covered = numbers.bar_coverage(known, period.edges, view.now)
     found = spikes.page(session, brand_id=brand.id, limit=100)
     seen = [
         row
@@ -146,11 +146,24 @@ def _numbers(
         "open_spikes": _lead([row for row in found if row.state == "open"]),
         "spikes": seen,
         "gaps": numbers.gaps_of(session, brand.id, period.since, period.until)[:_MOST],
+        **_collecting(session, view, brand, period),
         "total": now.get("all", 0),
         "topics": _topics(view, brand, period, now),
         "sources": _sources(view, brand, period, now),
         "voice": _voice(view, period, every, volumes),
         "comparable": comparable,
+    }
+
+
+def _collecting(session: Session, view: View, brand: Brand, period: Period) -> dict[str, Any]:
+    """What is wrong with the brand's watches, and the averages that they told."""
+    rows = [row for row in watches.listing(session) if row.brand_id in (brand.id, None)]
+    return {
+        "troubles": watched.troubles(session, rows, view.now),
+        "labels": {row.id: row.label or view.source_name(row.source) for row in rows},
+        "rated": watched.rated_lines(
+            session, brand_id=brand.id, since=period.since, until=period.until
+        ),
     }
 
 

@@ -147,18 +147,25 @@ def add_watch(
 @watch_app.command("list")
 @expected
 def list_watches() -> None:
-    """List the watches with their health.
+    """List the watches with their health, and what to do about those in trouble.
 
     Example: `listener watch list`
     """
+    from listener.collect.health import facts_of, health
+    from listener.runtime.clock import utc_now
     from listener.store import watches
 
+    now = utc_now()
     with services() as built, built.database.read() as session:
+        column = 0 if built.settings.language == "ko" else 1
         for row in watches.listing(session):
             params = " ".join(f"{k}={v}" for k, v in row.params.items())
             every = f"{timedelta(seconds=row.every_s)}"
-            state = row.health if row.enabled else "paused"
-            typer.echo(f"{row.id}\t{row.source}\t{every}\t{state}\t{row.label or params}")
+            told = health(facts_of(row), now)
+            typer.echo(f"{row.id}\t{row.source}\t{every}\t{told.state}\t{row.label or params}")
+            if told.is_trouble:
+                title, reason, advice = (text[column] for text in (told.title, told.reason, told.advice))
+                typer.echo(f"\t{title}. {reason} {advice}".rstrip())
 
 
 @watch_app.command("remove")
