@@ -370,7 +370,8 @@ def test_trouble_is_told_with_what_to_do(client: TestClient) -> None:
     assert "알아서 다시 시도합니다" in text
     one = client.get("/sources/4").text
     assert "forum.example does not answer" in one
-    assert "빠져 있음" in one
+    assert "계속되는 중" in one
+    assert "다시 수집되면" in one
 
 
 # --- forms ---------------------------------------------------------------------------------------
