@@ -385,7 +385,7 @@ def _generic_posts(root: Any, url: str, now: datetime, zone: tzinfo) -> list[Fou
         posts = [p for node in members if (p := _post(node, held, url, now, zone))]
         lengths = [len(_plain(post)) for post in posts]
         # Lists of links have dates too, but no text beside the links; news have no authors.
-        if len(posts) < 2 or median(lengths) < 2 * _SHORTEST:
+        if len(posts) < 2 or median(lengths) < _SHORTEST:
             continue
         if sum(post.author is not None for post in posts) * 2 < len(posts):
             continue
@@ -405,13 +405,14 @@ def _post(node: Any, members: set[int], url: str, now: datetime, zone: tzinfo) -
         return None
     author = _author_node(node, date, members)
     body = _body(node, date, author, members)
-    text = markup(body, _NOT_SAID) if body is not None else ""
-    if body is None or len(shown(body)) < _SHORTEST:
+    length = len(shown(body)) if body is not None else 0
+    # A line of a list leads somewhere with its words; a post says something itself.
+    if length < _SHORTEST or sum(len(shown(a)) for a in body.iter("a")) > 0.7 * length:
         return None
     names = [node.get("id") or "", *(a.get("id") or a.get("name") or "" for a in node.iter("a"))]
     name = next((one for one in names if re.search(r"\d{3,}", one)), None)
     return FoundItem(
-        text=text,
+        text=markup(body, _NOT_SAID),
         author=author_of(author, url) if author is not None else None,
         published_at=dated[0],
         precision=dated[1],

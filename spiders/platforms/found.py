@@ -62,7 +62,7 @@ class FoundItem:
         else:
             words = clean(self.text, html=True) or self.title or ""
             when = f"text:{_SPACE.sub(' ', words).strip()[:_LEAD]}"
-        key = f"{author}\0{when}"
+        key = f"{page}\0{author}\0{when}"
         ordinal = ordinals[key]
         ordinals[key] += 1
         return derived_id(page, author, when, ordinal), True
