@@ -532,9 +532,9 @@ def _label(value: Any) -> str:
     """A scalar of the feed: ``{"label": …}``, or plain; of several the first."""
     if isinstance(value, list):
         value = value[0] if value else None
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         value = value.get("label")
-    return "" if value is None else str(value)
+    return value if isinstance(value, str) else "" if value is None else str(value)
 
 
 def _review_id(text: str) -> str:
@@ -552,7 +552,7 @@ def _address(app: str, country: str) -> str:
 
 
 def _author(value: Any) -> RawAuthor | None:
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     uri = _label(value.get("uri"))
     found = _USER_IN_URI.search(uri)
