@@ -28,7 +28,7 @@ from requests.utils import get_encoding_from_headers
 
 from listener.errors import Blocked, LayoutChanged, SourceError, SourceUnavailable
 from listener.net.budget import Ledger, Receipt
-from listener.net.guard import Guard
+from listener.net.guard import Guard, Target
 from listener.net.limits import FREE, Clock, Limiter, Rule
 from listener.net.page import Page, Request, clean_url, drop_secrets, redact
 from listener.net.retry import NO_DETOUR, challenge, classify, looks_html, retry_at
@@ -187,7 +187,13 @@ class Net:
 
         Waits for the limiter. Raises TargetForbidden, RateLimited, SourceUnavailable.
         """
-        target = self.guard.check_mail_url(url)
+        return self._connect(self.guard.check_mail_url(url), account)
+
+    def stream(self, url: str, *, account: str = "") -> Stream:
+        """A connection for what begins as HTTP and goes on otherwise (web sockets), likewise."""
+        return self._connect(self.guard.check_url(url), account)
+
+    def _connect(self, target: Target, account: str) -> Stream:
         inside = self.guard.allows(target.host, target.port)
         self._limiter.wait(f"{target.host}:{target.port}|{account}", FREE if inside else None)
         with self._lock:

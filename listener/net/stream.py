@@ -1,4 +1,6 @@
-"""A plain connection for what speaks no HTTP (mail): pinned address, TLS, a deadline a step."""
+"""A connection for what is no plain HTTP (mail, web sockets): pinned address, TLS, a deadline a
+step.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,8 @@ from listener.net.transport import in_words
 
 
 class Stream:
-    """A connected socket. ``imaps`` is wrapped in TLS at once; the certificate is verified against
-    the name, not the address.
+    """A connected socket. With ``imaps`` and ``https`` it is wrapped in TLS at once; the
+    certificate is verified against the name, not the address.
     """
 
     def __init__(

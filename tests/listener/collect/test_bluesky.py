@@ -6,14 +6,20 @@ import contextlib
 import json
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from websockets.http11 import Request as Handshake
 from websockets.http11 import Response
 from websockets.sync.server import ServerConnection, serve
@@ -338,7 +344,7 @@ def test_many_posts_are_stored_in_parts(
 def test_a_run_ends_in_time_and_the_next_one_goes_on(
     net: Net, stream: Stream, streaming: Watch, now: datetime, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(bluesky, "STREAM_SECONDS", 0.2)
+    monkeypatch.setattr(bluesky, "STREAM_SECONDS", 0.5)
     before = now - timedelta(minutes=10)
     stream.events = [event(before + timedelta(seconds=1), "누리마켓")]
     [batch] = Bluesky(net).collect(streaming, State(cursor={"time_us": micros(before)}), now=now)
@@ -361,9 +367,23 @@ def test_silence_is_not_taken_for_having_caught_up(
 def test_a_stream_of_another_shape_is_told(
     net: Net, stream: Stream, streaming: Watch, now: datetime, message: str
 ) -> None:
-    stream.events = [message]
+    stream.events = [message] * bluesky.ODD
     with pytest.raises(LayoutChanged, match="Jetstream"):
         list(Bluesky(net).collect(streaming, State(), now=now))
+
+
+def test_one_odd_record_does_not_stop_the_stream(
+    net: Net, stream: Stream, streaming: Watch, now: datetime
+) -> None:
+    before = now - timedelta(minutes=10)
+    bad = [event(before, "누리마켓", "1") for _ in range(3)]
+    del bad[0]["commit"]["record"]["text"]
+    bad[1]["commit"]["record"] = None
+    bad[2]["commit"]["record"]["reply"] = "x"
+    stream.events = [*bad, event(before, "누리마켓", "2"), event(now, "x")]
+    [batch] = Bluesky(net).collect(streaming, State(cursor={"time_us": micros(before)}), now=now)
+    assert [item.external_id[-2:] for item in batch.items] == ["/2"]
+    assert batch.complete
 
 
 def test_a_message_without_measure_is_refused(
@@ -405,6 +425,71 @@ def test_the_stream_goes_nowhere_inside_the_network(
     with pytest.raises(TargetForbidden):
         list(Bluesky(careful).collect(streaming, State(), now=now))
     assert stream.asked == []
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for jet.example, and its key, in one file; it is its own authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jet.example")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("jet.example")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "jet.pem"
+    secret = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM) + secret)
+    return path
+
+
+def test_over_tls_the_name_is_verified_and_said(
+    settings: Settings, make_watch: Callable[..., Watch], now: datetime, authority: Path
+) -> None:
+    def clock() -> datetime:
+        return now
+
+    def lookup(host: str, port: int) -> Any:
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
+
+    hosts: list[str] = []
+
+    def judge(connection: ServerConnection, request: Handshake) -> None:
+        hosts.append(request.headers["Host"])
+
+    played = Stream()
+    played.events = [event(now, "x")]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority)
+    guard = Guard(frozenset({"jet.example", "other.example"}), lookup=lookup)
+    trusting = ssl.create_default_context(cafile=str(authority))
+    net = Net(settings, guard, Limiter(clock), clock, tls=trusting)
+    with serve(played.handle, "127.0.0.1", 0, ssl=context, process_request=judge) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        port = server.socket.getsockname()[1]
+        good, bad = (
+            make_watch("bluesky", base_url=f"https://{host}:{port}", mode="jetstream", query="x")
+            for host in ("jet.example", "other.example")
+        )
+        [batch] = Bluesky(net).collect(good, State(), now=now)
+        with pytest.raises(SourceUnavailable, match=r"certificate of other\.example"):
+            list(Bluesky(net).collect(bad, State(), now=now))
+        played.done.set()
+        server.shutdown()
+    thread.join(5)
+    assert batch.complete
+    assert hosts == [f"jet.example:{port}"]
 
 
 def test_the_stream_is_no_walk(net: Net, streaming: Watch, now: datetime) -> None:
