@@ -7,6 +7,7 @@ asked for, at the most that it can bring, and settled to what came.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -438,7 +439,9 @@ class X(Poller):
         import tweepy  # takes half a second, which only a run should pay
 
         # The placeholder goes no further: tweepy writes its headers into the debug log, so the real
-        # token is put in by our adapter, and only for the base URL.
+        # token is put in by our adapter, and only for the base URL. It writes whole answers too,
+        # and those may echo what they were sent.
+        logging.getLogger("tweepy.client").setLevel(logging.INFO)
         client = tweepy.Client(
             bearer_token=_PLACEHOLDER, wait_on_rate_limit=False, return_type=_response_type()
         )
