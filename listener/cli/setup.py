@@ -164,8 +164,8 @@ def list_watches() -> None:
             told = health(facts_of(row), now)
             typer.echo(f"{row.id}\t{row.source}\t{every}\t{told.state}\t{row.label or params}")
             if told.is_trouble:
-                title, reason, advice = (text[column] for text in (told.title, told.reason, told.advice))
-                typer.echo(f"\t{title}. {reason} {advice}".rstrip())
+                words = (told.title[column], told.reason[column], told.advice[column])
+                typer.echo(f"\t{words[0]}: {words[1]} {words[2]}".rstrip())
 
 
 @watch_app.command("remove")
