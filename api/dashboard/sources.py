@@ -42,7 +42,7 @@ def listing(view: PageView) -> Response:
         has_brand = bool(brands.listing(session))
     return view.render(
         "sources.html",
-        groups=worst_first(found),
+        groups=worst_first(found, wrong),
         troubles=wrong,
         labels=labels_of(view, rows),
         notices=told,

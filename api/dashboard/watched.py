@@ -22,6 +22,7 @@ from listener.store.tables import BackfillRow, GapRow, MentionWatchRow, RunRow, 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 _LEAST_DELAY = timedelta(minutes=15)
+_BUNDLE = 4  # watches that fail for one cause are shown as one from here on
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,36 @@ def watched(
     return found
 
 
-def worst_first(found: Sequence[Watched]) -> list[tuple[str | None, list[Watched]]]:
+@dataclass(frozen=True, slots=True)
+class BrandGroup:
+    """The watches of a brand: those that fail together in bundles, and the rest one by one."""
+
+    brand: str | None
+    bundles: Sequence[Sequence[Watched]]
+    singles: Sequence[Watched]
+    size: int
+
+
+def worst_first(found: Sequence[Watched], troubles: Sequence[Trouble]) -> list[BrandGroup]:
     """By brand, the brand with the worst watch first, and in it the worst watch."""
+    cause = {
+        case.watch_id: trouble.key
+        for trouble in troubles
+        if len(trouble.cases) >= _BUNDLE
+        for case in trouble.cases
+    }
     by_brand: dict[str | None, list[Watched]] = {}
     for one in sorted(found, key=_badness):
         by_brand.setdefault(one.brand, []).append(one)
-    return list(by_brand.items())
+    groups = []
+    for brand, those in by_brand.items():
+        bundles: dict[str, list[Watched]] = {}
+        for one in those:
+            if one.row.id in cause:
+                bundles.setdefault(cause[one.row.id], []).append(one)
+        singles = [one for one in those if one.row.id not in cause]
+        groups.append(BrandGroup(brand, list(bundles.values()), singles, len(those)))
+    return groups
 
 
 def _badness(one: Watched) -> tuple[int, int, int]:
