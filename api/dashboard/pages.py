@@ -8,6 +8,7 @@ from api.dashboard import (
     brand_pages,
     channel_pages,
     connection_pages,
+    inbound_pages,
     login,
     mentions,
     overview,
@@ -33,6 +34,7 @@ for _page in (
     watch_pages,
     channel_pages,
     connection_pages,
+    inbound_pages,
     settings_pages,
 ):
     router.include_router(_page.router)

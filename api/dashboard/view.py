@@ -190,6 +190,11 @@ FLASHES: dict[str, names.Pair] = {
     "connection-removed": ("연결을 지웠습니다.", "The connection was removed."),
     "key-revoked": ("키를 폐기했습니다.", "The key was revoked."),
     "test-sent": ("시험 알림을 보냅니다.", "A test is on its way."),
+    "inbound-removed": (
+        "웹훅을 지웠습니다. 받은 글은 남아 있습니다.",
+        "Removed. The mentions stay.",
+    ),
+    "replayed": ("다시 읽습니다. 결과가 곧 나타납니다.", "They are read again in a moment."),
     "retried": ("다시 보냅니다.", "It is sent again."),
 }
 
