@@ -23,6 +23,7 @@ from listener.types import (
     Credential,
     Kind,
     Param,
+    Preset,
     RawAuthor,
     RawItem,
     SourceSpec,
@@ -88,6 +89,114 @@ class Feed(Poller):
         cost="Free.",
         limits="One request a second and host; Retry-After, Cache-Control and ttl are obeyed.",
         terms="Feeds are published to be read by programs; mind what the site says about reuse.",
+        # Where the word may have slashes of its own the address goes without its scheme: then it is
+        # not encoded, and https is meant.
+        presets=(
+            Preset(
+                name="google-news-ko",
+                title="Google News in Korean",
+                title_ko="구글 뉴스(한국어)",
+                params={
+                    "url": "https://news.google.com/rss/search"
+                    "?q=%22{word}%22+when:7d&hl=ko&gl=KR&ceid=KR:ko"
+                },
+                word="Word",
+                word_ko="검색어",
+                example="누리마켓",
+                brand=True,
+            ),
+            Preset(
+                name="google-news-en",
+                title="Google News in English",
+                title_ko="구글 뉴스(영어)",
+                params={
+                    "url": "https://news.google.com/rss/search"
+                    "?q=%22{word}%22+when:7d&hl=en-US&gl=US&ceid=US:en"
+                },
+                word="Word",
+                word_ko="검색어",
+                example="Nuri Market",
+                brand=True,
+            ),
+            Preset(
+                name="google-alerts",
+                title="Google Alerts feed",
+                title_ko="구글 알리미 피드",
+                params={"url": "{word}"},
+                word="Address of the alert's feed",
+                word_ko="알리미의 RSS 주소",
+                example="https://www.google.com/alerts/feeds/1234567890/9876543210",
+            ),
+            Preset(
+                name="youtube-channel",
+                title="Videos of a YouTube channel",
+                title_ko="유튜브 채널의 새 영상",
+                params={
+                    "url": "https://www.youtube.com/feeds/videos.xml?channel_id={word}",
+                    "kind": "post",
+                },
+                word="Channel id",
+                word_ko="채널 ID",
+                example="UCaaaaaaaaaaaaaaaaaaaaaa",
+            ),
+            Preset(
+                name="naver-blog",
+                title="A Naver blog",
+                title_ko="네이버 블로그",
+                params={"url": "https://rss.blog.naver.com/{word}.xml", "kind": "post"},
+                word="Blog id",
+                word_ko="블로그 아이디",
+                example="nurimarket",
+            ),
+            Preset(
+                name="stack-overflow-tag",
+                title="Questions with a tag on Stack Overflow",
+                title_ko="스택 오버플로 태그의 새 질문",
+                params={"url": "https://stackoverflow.com/feeds/tag/{word}", "kind": "post"},
+                word="Tag",
+                word_ko="태그",
+                example="nurimarket-api",
+            ),
+            Preset(
+                name="subreddit",
+                title="New posts of a subreddit",
+                title_ko="서브레딧의 새 글",
+                params={
+                    "url": "https://www.reddit.com/r/{word}/new/.rss?limit=100",
+                    "kind": "post",
+                },
+                word="Subreddit",
+                word_ko="서브레딧",
+                example="korea",
+            ),
+            Preset(
+                name="github-releases",
+                title="Releases on GitHub",
+                title_ko="깃허브 릴리스",
+                params={"url": "github.com/{word}/releases.atom"},
+                word="Owner and repository",
+                word_ko="소유자/저장소",
+                example="nurimarket/app",
+            ),
+            Preset(
+                name="wordpress",
+                title="A WordPress site",
+                title_ko="워드프레스 사이트",
+                params={"url": "{word}/feed/"},
+                word="Address of the site; with /search/word only what it finds",
+                word_ko="사이트 주소. 뒤에 /search/검색어 를 붙이면 검색된 글만",
+                example="blog.example.com/search/누리마켓",
+            ),
+            Preset(
+                name="discourse-latest",
+                title="Topics of a Discourse forum",
+                title_ko="디스코스 포럼의 새 주제",
+                params={"url": "{word}/latest.rss", "kind": "post"},
+                word="Address of the forum",
+                word_ko="포럼 주소",
+                example="forum.example.com",
+            ),
+        ),
     )
 
     def request(self, watch: Watch, at: Position) -> Request:
