@@ -36,7 +36,9 @@ _EPOCH_MS = 100_000_000_000
 _BODY_LIMIT = 65_536  # a refusal says what it has to say at the start
 _GOOGLE_DAY = ZoneInfo("America/Los_Angeles")  # YouTube's quota starts again at midnight there
 _KOREAN_DAY = ZoneInfo("Asia/Seoul")  # and Naver's and Kakao's here
-_META_LIMITS = frozenset({4, 17, 32, 613})
+_META_LIMITS = frozenset({4, 17, 32, 613, 80001, 80002})  # the last two: Pages, Instagram
+_META_USED = ("call_count", "total_time", "total_cputime")  # per cent of a rolling hour
+_META_WAIT = 600  # seconds after which some of that hour has passed
 NO_DETOUR = "Listener does not work around it: use the source's API or feed, or import a file."
 _RESET_HEADERS = ("x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset")
 _REMAINING_HEADERS = ("x-rate-limit-remaining", "x-ratelimit-remaining", "ratelimit-remaining")
@@ -88,8 +90,9 @@ def retry_at(
     epoch, seconds left or ISO time; the IETF drafts' ``RateLimit: …;t=30``; ``backoff`` (Stack
     Exchange, inside a 200), ``extras.wait_seconds`` (Discourse), ``retry_after`` and
     ``parameters.retry_after`` in JSON; "in N seconds" in an error text; Meta's
-    ``estimated_time_to_regain_access``; YouTube's quota day. An answer that is no refusal only
-    counts when it says that nothing remains, or asks for a backoff. Several moments: the latest.
+    ``estimated_time_to_regain_access`` and usage of 100 per cent; YouTube's quota day. An answer
+    that is no refusal only counts when it says that nothing remains, or asks for a backoff. Several
+    moments: the latest.
     """
     head = {name.lower(): value for name, value in headers.items()}
     refused = status >= 400
@@ -277,11 +280,12 @@ def _from_headers(head: Mapping[str, str], now: datetime, refused: bool) -> Iter
     left, wait = _number(fields.get("r")), _number(fields.get("t"))
     if wait is not None and (left == 0 or (refused and left is None)):
         yield _after(now, wait)
-    if refused:
-        for name in ("x-business-use-case-usage", "x-app-usage"):
-            yield from (
-                _after(now, 60 * minutes) for minutes in _minutes(_parse(head.get(name, "")))
-            )
+    for name in ("x-business-use-case-usage", "x-app-usage"):
+        usage = _parse(head.get(name, ""))
+        told = list(_minutes(usage)) if refused else []
+        yield from (_after(now, 60 * minutes) for minutes in told)
+        if not told and _used_up(usage):
+            yield _after(now, _META_WAIT)
 
 
 def _from_body(data: Any, now: datetime, refused: bool) -> Iterator[datetime]:
@@ -348,6 +352,17 @@ def _minutes(data: Any) -> Iterator[float]:
         for value in data[:100]:
             if isinstance(value, dict | list):
                 yield from _minutes(value)
+
+
+def _used_up(data: Any) -> bool:
+    """Whether one of Meta's usage percentages has reached the whole, wherever it is nested."""
+    if isinstance(data, dict):
+        if any((_number(data.get(name)) or 0) >= 100 for name in _META_USED):
+            return True
+        data = list(data.values())
+    return isinstance(data, list) and any(
+        _used_up(value) for value in data[:100] if isinstance(value, dict | list)
+    )
 
 
 def _next_day(now: datetime, zone: ZoneInfo) -> datetime:

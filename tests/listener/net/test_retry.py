@@ -133,6 +133,38 @@ def test_metas_usage_header_tells_minutes() -> None:
     assert isinstance(classify(400, headers, json.dumps(body).encode(), NOW), RateLimited)
 
 
+@pytest.mark.parametrize("code", [4, 17, 32, 613, 80001, 80002])
+@pytest.mark.parametrize("status", [400, 403])
+def test_metas_codes_are_rate_limits(code: int, status: int) -> None:
+    body = json.dumps({"error": {"message": "(#4) limit reached", "code": code}}).encode()
+    assert isinstance(classify(status, {}, body, NOW), RateLimited)
+
+
+@pytest.mark.parametrize(
+    ("status", "usage", "wait"),
+    [
+        (200, {"call_count": 100, "total_time": 25, "total_cputime": 25}, 600),
+        (200, {"call_count": 28, "total_time": 104, "total_cputime": 25}, 600),
+        (200, {"call_count": 99, "total_time": 25, "total_cputime": 25}, None),
+        (400, {"call_count": 120, "total_time": 25, "total_cputime": 25}, 600),
+        (400, {"17": [{"call_count": 120, "estimated_time_to_regain_access": 3}]}, 180),
+        (200, {"17": [{"call_count": 20, "estimated_time_to_regain_access": 0}]}, None),
+    ],
+)
+def test_metas_usage_headers_hold_us_back_before_the_refusal(
+    status: int, usage: dict[str, Any], wait: float | None
+) -> None:
+    for name in ("X-App-Usage", "X-Business-Use-Case-Usage"):
+        assert seconds(status, {name: json.dumps(usage)}, {"error": {"code": 4}}) == wait
+
+
+@pytest.mark.parametrize("reason", ["rateLimitExceeded", "userRateLimitExceeded"])
+def test_googles_short_limits_are_no_used_up_day(reason: str) -> None:
+    body = json.dumps({"error": {"code": 403, "errors": [{"reason": reason}]}}).encode()
+    assert retry_at(403, {}, body, NOW) is None
+    assert type(classify(403, {}, body, NOW)) is RateLimited
+
+
 @pytest.mark.parametrize(
     ("status", "headers", "body", "kind", "words"),
     [
