@@ -15,11 +15,13 @@ import listener
 from listener.collect.push import PUSHED
 from listener.collect.registry import find_sources
 from spiders.base import SourceSpider
+from spiders.platforms.page import PageSpider
 from spiders.platforms.schema_org import ReviewsSpider
+from spiders.platforms.sitemap import SitemapSpider
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("listener", "spiders", "api")
-SPIDERS: tuple[type[SourceSpider], ...] = (ReviewsSpider,)
+SPIDERS: tuple[type[SourceSpider], ...] = (PageSpider, ReviewsSpider, SitemapSpider)
 
 # What counts as an assertion: the statement, a context manager of pytest, or a helper so named.
 _ASSERTS = re.compile(

@@ -42,7 +42,7 @@ def read_article(html: str, url: str, now: datetime, zone: str | None = None) ->
     """The article of a page, or None where there is none to speak of."""
     import trafilatura  # 0.7 s of CPU, which crawls that need none are spared
 
-    root = parse(html)
+    root = parse(html, scripts=True)
     told = next(_told(root), {})
     document = trafilatura.bare_extraction(
         html, url=url, include_comments=False, include_tables=True, with_metadata=False

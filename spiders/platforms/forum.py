@@ -27,6 +27,7 @@ from spiders.platforms.found import (
     page_link,
     same_site,
     shown,
+    size,
 )
 
 # What others said, or what stands below every post, is none of the post.
@@ -405,9 +406,9 @@ def _post(node: Any, members: set[int], url: str, now: datetime, zone: tzinfo) -
         return None
     author = _author_node(node, date, members)
     body = _body(node, date, author, members)
-    length = len(shown(body)) if body is not None else 0
+    length = size(body) if body is not None else 0
     # A line of a list leads somewhere with its words; a post says something itself.
-    if length < _SHORTEST or sum(len(shown(a)) for a in body.iter("a")) > 0.7 * length:
+    if length < _SHORTEST or sum(map(size, body.iter("a"))) > 0.7 * length:
         return None
     names = [node.get("id") or "", *(a.get("id") or a.get("name") or "" for a in node.iter("a"))]
     name = next((one for one in names if re.search(r"\d{3,}", one)), None)
@@ -438,8 +439,8 @@ def _author_node(block: Any, date: Any, members: set[int]) -> Any:
         if not isinstance(node.tag, str) or node is date or _is_inside(node, block, members):
             continue
         told = " ".join(node.get(name) or "" for name in ("class", "itemprop", "rel", "data-type"))
-        text = shown(node)
-        if 0 < len(text) <= 40 and _AUTHOR_NAME.search(told) and not _TIME_LIKE.search(text):
+        is_named = bool(_AUTHOR_NAME.search(told)) and 0 < size(node) <= 40
+        if is_named and not _TIME_LIKE.search(shown(node)):
             named = node  # the innermost of a chain is the name itself
             if not len(node) or node.tag == "a":
                 return node
@@ -476,7 +477,7 @@ def _body(block: Any, date: Any, author: Any, members: set[int]) -> Any:
     for node in kept.cssselect(drop):
         if node is not kept and node.getparent() is not None:
             node.drop_tree()
-    whole = len(shown(kept))
+    whole = size(kept)
     if not whole:
         return None
     body = kept
@@ -487,10 +488,10 @@ def _body(block: Any, date: Any, author: Any, members: set[int]) -> Any:
         body = child
 
 
-def _share(node: Any, whole: int) -> float:
+def _share(node: Any, whole: float) -> float:
     if not isinstance(node.tag, str) or node.tag in ("a", "p", "span", "b", "strong"):
         return 0.0  # a body is a block
-    return len(shown(node)) / whole
+    return float(size(node)) / whole
 
 
 # --- lists ---------------------------------------------------------------------------------------
@@ -532,10 +533,10 @@ def _generic_rows(root: Any, url: str, now: datetime, zone: tzinfo) -> list[Row]
     for members in (*_groups(root), *_link_groups(root)):
         rows = []
         for node in members:
-            anchors = [a for a in node.iter("a") if a.get("href") and len(shown(a)) >= _SHORTEST]
+            anchors = [a for a in node.iter("a") if a.get("href") and size(a) >= _SHORTEST]
             if not anchors:
                 continue
-            anchor = max(anchors, key=lambda a: len(shown(a)))
+            anchor = max(anchors, key=size)
             anchor.set("data-row", "1")
             row = _row(node, "a[data-row]", url, now, zone)
             anchor.attrib.pop("data-row")
@@ -552,7 +553,7 @@ def _link_groups(root: Any) -> Iterator[list[Any]]:
     """Blocks around links that look alike, for lists that show no dates."""
     groups: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
     for link in root.iter("a"):
-        if not link.get("href") or len(shown(link)) < 8:
+        if not link.get("href") or size(link) < 8:
             continue
         if any(one.tag in ("nav", "footer", "header") for one in link.iterancestors()):
             continue
@@ -561,7 +562,6 @@ def _link_groups(root: Any) -> Iterator[list[Any]]:
                 classes = (node.get("class") or "").split()
                 key = (node.tag, classes[0] if classes else str(id(node.getparent())))
                 groups[key][id(node)] = node
-                break
     return (list(members.values()) for members in groups.values() if len(members) > 2)
 
 

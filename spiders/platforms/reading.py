@@ -67,8 +67,8 @@ def read_view(html: str, url: str, how: How, now: datetime, *, inner: bool = Fal
         return View(rows=rows, next_url=following, found=len(rows), hits={"link": len(rows)})
     if how.mode == "article":
         article = read_article(html, url, now, how.zone)
-        rows = [] if inner or _is_long(article) else read_index(root, url, now, zone)
-        if len(rows) > 2:
+        rows = [] if inner else read_index(root, url, now, zone)
+        if len(rows) > 2 and not (_is_long(article) and not _is_listed(article, rows)):
             return View(rows=rows, next_url=following, found=len(rows))
         return _view([article] if article else [], how, None)
     posts, is_known = read_thread(root, url, now, zone)
@@ -104,7 +104,7 @@ def _guessed(
             comments = [replace(p, kind=Kind.COMMENT, title=None, is_reply=True) for p in posts]
             return _view([article, *comments], how, following)
         return _view(posts, how, following)
-    if _is_long(article) and article is not None:
+    if article is not None and _is_long(article) and not _is_listed(article, rows):
         return _view([article], how, None)
     if len(rows) > 2:
         return View(rows=rows, next_url=following, found=len(rows))
@@ -211,6 +211,13 @@ def _is_list(posts: list[FoundItem], rows: list[Row]) -> bool:
     titles = [row.item.title for row in rows if row.item and row.item.title]
     texts = " ".join(post.text for post in posts)
     return len(rows) > 2 and sum(title[:40] in texts for title in titles) * 2 > len(posts)
+
+
+def _is_listed(article: FoundItem | None, rows: list[Row]) -> bool:
+    """Whether the "article" is a list of the rows' titles."""
+    titles = [row.item.title for row in rows if row.item and row.item.title][:20]
+    whole = _words(article) if article is not None else ""
+    return len(titles) > 2 and sum(title in whole for title in titles) * 2 > len(titles)
 
 
 def _is_among(article: FoundItem, posts: list[FoundItem]) -> bool:

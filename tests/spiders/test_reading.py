@@ -209,6 +209,12 @@ def test_auto_tells_articles_threads_and_lists_apart() -> None:
     listing = _view(NEWS_LIST)
     assert listing.items == []
     assert len(listing.rows) == 5
+    rows = "".join(
+        f'<tr><td>{n}</td><td><a href="/v/{n}">글 제목 {n} 배송이 늦어요</a></td><td>손님</td></tr>'
+        for n in range(50)
+    )
+    long = _view(f'<html lang="ko"><table>{rows}</table></html>')  # as many words as an article
+    assert (long.items, len(long.rows)) == ([], 50)
 
 
 def test_modes_force_the_reading() -> None:
@@ -225,3 +231,13 @@ def test_modes_force_the_reading() -> None:
 def test_a_time_zone_may_be_told() -> None:
     told = _view(f'<html lang="ko">{COMMENTS}</html>', mode="forum", timezone="UTC").items[0]
     assert told.published_at == datetime(2025, 3, 9, 16, 0, tzinfo=UTC)
+
+
+def test_no_page_takes_the_reader_down() -> None:
+    deep = "<html>" + "<div>" * 3_000 + "<i>2025-03-09</i>x" + "</div>" * 3_000 + "</html>"
+    assert _view(deep).found <= 1
+    nested = "".join(
+        f'<div class="c"><b class="nick">n{n}</b><i>2025-03-09</i><p>text of post {n}</p>'
+        for n in range(100)
+    )
+    assert len(_view(f"<html>{nested}{'</div>' * 100}</html>", mode="forum").items) == 100
