@@ -13,7 +13,17 @@ from sqlalchemy.orm import Session
 
 from api.dashboard import charts, names
 from api.dashboard.names import Pair
-from listener.collect.health import SEVERITY, Case, Health, Trouble, facts_of, group, place_of
+from listener.collect.health import (
+    MANY,
+    SEVERITY,
+    Case,
+    Health,
+    State,
+    Trouble,
+    facts_of,
+    group,
+    place_of,
+)
 from listener.collect.health import health as health_now
 from listener.store import backfills, brands, coverage, gaps, notices, ratings
 from listener.store.ratings import Rated
@@ -187,7 +197,12 @@ def troubles(session: Session, rows: Sequence[WatchRow], now: datetime) -> list[
                 failures=row.failures,
             )
         )
-    return group(cases)
+    return [trouble for trouble in group(cases) if not _is_passing(trouble)]
+
+
+def _is_passing(trouble: Trouble) -> bool:
+    """Whether there is nothing to do yet: a failure or two, which is retried."""
+    return trouble.state is State.FAILING and trouble.lead.failures < MANY
 
 
 def hole_of(gap: GapRow, filling: BackfillRow | None, history: timedelta) -> Hole:
