@@ -23,7 +23,9 @@ from listener.runtime.wiring import build
 from listener.settings import PREFIX, Settings
 from listener.store.work import Database
 from listener.types import ChangeKind, GapReason, Label, Outcome, SourceSpec
+from spiders.platforms.page import PageSpider
 from spiders.platforms.schema_org import ReviewsSpider
+from spiders.platforms.sitemap import SitemapSpider
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -43,7 +45,7 @@ def specs() -> dict[str, SourceSpec]:
     """All sources, those that come by themselves too."""
     found = {name: source.spec for name, source in find_sources().items()}
     found |= {spec.name: spec for spec in PUSHED}
-    return found | {ReviewsSpider.spec.name: ReviewsSpider.spec}
+    return found | {s.spec.name: s.spec for s in (PageSpider, ReviewsSpider, SitemapSpider)}
 
 
 def rows(text: str, heading: str) -> dict[str, list[str]]:
