@@ -163,7 +163,7 @@ class Email(Source):
         if not (name and password):
             raise AuthRejected(
                 "The mailbox needs a user name and a password.",
-                hint="Set LISTENER_EMAIL__USERNAME and LISTENER_EMAIL__PASSWORD (an app password).",
+                hint="Enter both in the connection, the password as an app password.",
             )
         if not (name + password).isascii() or not (name + password).isprintable():
             raise AuthRejected(

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from imapserver import ImapServer
 from listener.errors import (
     AuthRejected,
     Blocked,
@@ -447,6 +448,25 @@ def test_tls_is_verified_against_the_name_while_the_address_is_pinned(
         with pytest.raises(SourceUnavailable, match=r"certificate of shop\.example is not valid"):
             distrusting.fetch(Request(url=f"https://shop.example:{server.port}/"))
     assert [seen.headers["host"] for seen in server.seen] == [f"shop.example:{server.port}"]
+
+
+def test_a_mailbox_is_verified_against_its_name_too(make_net: MakeNet, authority: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority)
+    trusting = ssl.create_default_context(cafile=str(authority))
+
+    def lookup(host: str, port: int) -> Any:
+        return [(2, 1, 6, "", ("127.0.0.1", port))]
+
+    with ImapServer(tls=context) as imap:
+        net = make_net(hosts="shop.example,other.example", lookup=lookup, tls=trusting)
+        stream = net.mailbox(f"imaps://shop.example:{imap.port}")
+        assert stream.sock.recv(4) == b"* OK"
+        stream.close()
+        distrusting = make_net(hosts="shop.example", lookup=lookup)
+        for host, wired in (("other", net), ("shop", distrusting)):
+            with pytest.raises(SourceUnavailable, match=f"certificate of {host}.example is not"):
+                wired.mailbox(f"imaps://{host}.example:{imap.port}")
 
 
 def test_plain_http_on_a_tls_port_is_told(make_net: MakeNet, server: WebServer) -> None:
