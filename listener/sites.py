@@ -18,6 +18,13 @@ HOSTS = (
 
 _NAME = r"[A-Za-z0-9_-]{1,60}"
 _NUMBER = r"[0-9]{1,20}"
+ONE = re.compile(
+    rf"https://(?:blog\.naver\.com/{_NAME}/{_NUMBER}|cafe\.naver\.com/[a-z0-9_-]{{1,60}}/{_NUMBER}"
+    rf"|n\.news\.naver\.com/article/[0-9]{{3}}/[0-9]{{8,12}}|v\.daum\.net/v/[A-Za-z0-9]{{1,40}}"
+    rf"|(?!m\.)[a-z0-9-]+\.tistory\.com/{_NUMBER})"
+)
+"""Addresses that are the one already, as most are."""
+
 _BLOG = re.compile(rf"/({_NAME})/({_NUMBER})/?")
 _ID = re.compile(_NAME)
 _DIGITS = re.compile(_NUMBER)

@@ -25,7 +25,7 @@ from urllib.parse import quote, urlsplit
 import orjson
 
 from listener.errors import InvalidInput
-from listener.sites import HOSTS, site_url
+from listener.sites import HOSTS, ONE, site_url
 from listener.types import Engagement, Mention, Precision, RawAuthor, RawItem
 
 MAX_TEXT = 100_000
@@ -217,6 +217,8 @@ def canonical_url(url: str | None) -> str | None:
     """
     if not url or len(url) > MAX_URL * 2:
         return None
+    if ONE.fullmatch(url):
+        return url
     plain = _CANONICAL.fullmatch(url) if len(url) <= MAX_URL else None
     if plain and not (plain[1] and any(map(_is_tracking, plain[1].split("&")))):
         return url

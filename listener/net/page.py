@@ -14,6 +14,8 @@ from datetime import datetime
 from typing import Any, Literal
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+import orjson
+
 from listener.errors import LayoutChanged
 from listener.net.limits import Rule
 
@@ -157,6 +159,10 @@ class Page:
     @property
     def json(self) -> Any:
         """The body as JSON. Raises LayoutChanged when it is none."""
+        try:
+            return orjson.loads(self.body)
+        except ValueError:
+            pass  # another charset, or NaN and the like, which the slower reader takes
         try:
             return json.loads(self.text)
         except (ValueError, RecursionError) as error:

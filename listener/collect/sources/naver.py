@@ -256,7 +256,8 @@ def _published(row: Mapping[str, Any]) -> tuple[datetime | None, Precision]:
     day = str(row.get("postdate") or "")
     if day:
         try:
-            moment = datetime.strptime(day, "%Y%m%d").replace(tzinfo=_ZONE).astimezone(UTC)
+            date = datetime(int(day[:4]), int(day[4:6]), int(day[6:]), tzinfo=_ZONE)
+            moment = date.astimezone(UTC)
         except ValueError:
             return None, Precision.NONE
         return moment, Precision.DAY
