@@ -51,7 +51,7 @@ def preview(
         )
     )
     batches = _first_pages(runner.collector(source), watch, now)
-    found = [item for batch in batches for item in batch.items]
+    found = [item for batch in batches for item in batch.items if not item.deleted]
     ahead = forecast(watch, found) if forecast else None
     mentions = []
     for item in found:

@@ -60,6 +60,7 @@ POSTS = "app.bsky.feed.post"
 STREAM_SECONDS = 60.0  # of reading in one run; the rest is read by the next one
 SILENCE = 10.0  # seconds; the whole network is never quiet for that long
 REWIND = timedelta(seconds=5)  # a stream is joined a little earlier: events are not quite in order
+PEEK = timedelta(minutes=3)  # of the stream, for a preview
 KEPT_FOR = timedelta(minutes=1)  # a first event later than that: the server has forgotten some
 ODD = 20  # events of a wrong shape, and none of the right one: the stream is not what it was
 BATCH = 500  # items of the stream that are stored at once
@@ -250,6 +251,14 @@ class Bluesky(Poller):
             yield from self._stream(watch, state, now)
         else:
             yield from super().collect(watch, state, now=now)
+
+    def peek(self, watch: Watch, *, now: datetime, lanes: int) -> Iterator[Batch]:
+        """What a watch would bring; of the stream, what the last minutes had."""
+        if param(watch, self.spec, "mode") == "jetstream":
+            state = State(cursor={"time_us": _micros(now - PEEK)})
+            yield from self._stream(watch, state, now)
+        else:
+            yield from super().peek(watch, now=now, lanes=lanes)
 
     def ask_again(self, watch: Watch, items: Sequence[Kept], now: datetime) -> Request:
         """Ask for posts by their addresses."""
@@ -461,6 +470,7 @@ class Bluesky(Poller):
                 user_agent_header=self.net.settings.user_agent,
                 open_timeout=self.net.settings.request_timeout,
                 close_timeout=1,
+                ping_interval=None,  # a pause while a batch is stored is no fault
                 max_size=MAX_MESSAGE,
             ) as stream:
                 yield stream

@@ -291,6 +291,15 @@ def test_a_later_run_reads_up_to_its_own_start(
     assert batch.state.cursor == {"time_us": micros(now)}
 
 
+def test_a_preview_shows_the_last_minutes(
+    net: Net, stream: Stream, streaming: Watch, now: datetime
+) -> None:
+    stream.events = [event(now - timedelta(minutes=1), "누리마켓"), event(now, "x")]
+    [batch] = Bluesky(net).peek(streaming, now=now, lanes=4)
+    assert len(batch.items) == 1
+    assert stream.asked[0]["cursor"] == str(micros(now - timedelta(minutes=3)) - 5_000_000)
+
+
 def test_what_the_server_has_forgotten_is_a_gap(
     net: Net, stream: Stream, streaming: Watch, now: datetime
 ) -> None:

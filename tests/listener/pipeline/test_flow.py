@@ -137,3 +137,21 @@ def test_a_preview_shows_and_stores_nothing(services: Services, server: WebServe
     assert not second["matched"]
     with services.database.read() as session:
         assert session.scalar(select(func.count()).select_from(MentionRow)) == 0
+
+
+def test_a_preview_leaves_out_what_is_deleted(
+    services: Services, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LISTENER_REDDIT__BASE_URL", server.url)
+    entry = (
+        '<entry><content type="html">&lt;div class="md"&gt;&lt;p&gt;{}&lt;/p&gt;&lt;/div&gt;'
+        '</content><id>t3_{}</id><link href="https://www.reddit.com/r/korea/comments/1/x/"/>'
+        "<published>2025-03-10T12:00:00+00:00</published><title>x</title></entry>"
+    )
+    body = entry.format("[removed]", 1) + entry.format("hello", 2)
+    server.pages["/r/korea/new/.rss"] = Play(
+        f'<feed xmlns="http://www.w3.org/2005/Atom">{body}</feed>',
+        headers={"Content-Type": "application/atom+xml"},
+    )
+    found = services.preview("reddit", {"subreddits": "korea"}, match=MatchMode.ALL, brand=None)
+    assert [item["text"] for item in found["items"]] == ["hello"]
