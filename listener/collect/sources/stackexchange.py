@@ -112,10 +112,16 @@ class StackExchange(Poller):
         ),
         quotas=(
             Quota(
-                unit="calls",
+                unit="keyless",
                 amount=300,
-                title="Requests a day without a key; 10,000 with one",
-                title_ko="키가 없을 때의 하루 요청 수(키가 있으면 10,000)",
+                title="Requests a day without a key",
+                title_ko="키 없이 보내는 하루 요청 수",
+            ),
+            Quota(
+                unit="keyed",
+                amount=10_000,
+                title="Requests a day with a key",
+                title_ko="키로 보내는 하루 요청 수",
             ),
         ),
         cost="무료. Free.",
@@ -180,19 +186,19 @@ class StackExchange(Poller):
         site = at.lane.partition(" ")[0]
         if place.titles:
             following = _after_answers(answer, place)
-            items = tuple(_answer_item(row, site, place.titles, watch.brand) for row in rows)
+            items = [_answer_item(row, site, place.titles, watch.brand) for row in rows]
             newest, oldest = at.below, at.below
         else:
             wants_answers = param(watch, self.spec, "answers") == "true"
             following = _after_questions(answer, place, wants_answers)
-            items = tuple(_question(row, site, watch.brand) for row in rows)
+            items = [_question(row, site, watch.brand) for row in rows]
             marks = [
                 Mark(str(row["question_id"]), _time(row["last_activity_date"])) for row in rows
             ]
             newest = max(marks, key=_when, default=None)
             oldest = min(marks, key=_when, default=at.below)
         return Parsed(
-            items=items,
+            items=tuple(item for item in items if item.text or item.title),
             next_page=_token(following) if following else None,
             reached=following is None,  # only what is newer than the mark was asked for
             newest=newest,
@@ -228,6 +234,7 @@ class StackExchange(Poller):
             params={**params, "key": key},
             expect="json",
             accept=frozenset({400}),  # says what is wrong, and may be the user's to mend
+            charge={"calls": 1, "keyed" if key else "keyless": 1},
         )
 
     def _words(self, watch: Watch) -> tuple[str, ...]:
@@ -311,7 +318,7 @@ def _question(row: Mapping[str, Any], site: str, brand: Brand | None) -> RawItem
         namespace=site,
         url=row.get("link") or f"https://{_domain(site)}/q/{name}",
         title=row["title"],
-        text=row.get("body") or "",
+        text=row.get("body") or row.get("body_markdown") or "",
         html=True,
         author=_author(row.get("owner") or {}),
         published_at=_time(row["creation_date"]),
@@ -334,7 +341,7 @@ def _answer_item(
         kind=Kind.ANSWER,
         url=row.get("link") or f"https://{_domain(site)}/a/{name}",
         title=titles.get(question),
-        text=row.get("body") or "",
+        text=row.get("body") or row.get("body_markdown") or "",
         html=True,
         author=_author(row.get("owner") or {}),
         published_at=_time(row["creation_date"]),

@@ -22,6 +22,7 @@ from listener.errors import (
     SourceUnavailable,
 )
 from listener.net.retry import classify
+from listener.settings import PREFIX
 from listener.types import (
     Brand,
     Credential,
@@ -41,6 +42,7 @@ HOME = "https://www.youtube.com"
 IDS = 50  # videos or comments in one request
 SEARCH_EVERY = timedelta(minutes=30)  # 48 of the day's 100 searches, whatever the watch's cadence
 _LATE = timedelta(hours=6)  # a search looks back so far: videos are found late
+_SLACK = timedelta(hours=1)  # comments may show later than they are dated
 _MAX_COUNTS = 300  # threads whose number of replies is remembered
 _PACIFIC = "America/Los_Angeles"
 _READ_HERE = frozenset({400, 403, 404})  # refusals whose reason matters
@@ -361,11 +363,15 @@ class YouTube(Poller):
             fresh = at.above is None or int(told or 0) != known.get("count")
             if told and int(told) and fresh:
                 above = known.get("newest") if at.above else None
-                steps.append({"do": "threads", "video": name, "above": above, "count": int(told)})
+                steps.append({"do": "threads", "video": name, "above": above})
+                # Known from here on: the step is made by this walk, or by the back-fill that goes
+                # on with it.
+                newest = (at.now - _SLACK).isoformat()
+                followed[name] |= {"count": int(told), "newest": newest}
         if mode == "search":
             most = min(max(int(param(watch, self.spec, "follow")), 1), 200)
-            newest = sorted(followed, key=lambda name: followed[name]["published"], reverse=True)
-            followed = {name: followed[name] for name in newest[:most]}
+            ranked = sorted(followed, key=lambda name: followed[name]["published"], reverse=True)
+            followed = {name: followed[name] for name in ranked[:most]}
             steps = [one for one in steps if one["video"] in followed]
         return _parsed(items, steps + rest, at, keep={"videos": followed})
 
@@ -414,8 +420,9 @@ class YouTube(Poller):
         if page and page != step.get("page") and times and self._goes_on(times[-1], step, at):
             steps.append({**step, "page": page})
         keep: dict[str, Any] = {"replies": dict(list(counts.items())[-_MAX_COUNTS:])}
-        if not step.get("page"):
-            keep |= _known_from_now(step, max(times, default=None), at)
+        if step.get("channel") and not step.get("page"):
+            newest = max(times, default=None)
+            keep["newest"] = newest.isoformat() if newest else step.get("above")
         oldest = min(times, default=at.now) if step.get("channel") else at.now
         return _parsed(items.values(), steps + rest, at, keep=keep, oldest=oldest)
 
@@ -474,18 +481,6 @@ def _parsed(
     )
 
 
-def _known_from_now(step: Step, newest: datetime | None, at: Position) -> dict[str, Any]:
-    """What is known once a listing was begun: the rest of it is part of this walk."""
-    latest = newest.isoformat() if newest else step.get("above")
-    if not step.get("video"):
-        return {"newest": latest}
-    followed = _followed(at)
-    known = followed.get(step["video"])
-    if known is not None:
-        followed[step["video"]] = {**known, "newest": latest, "count": step.get("count")}
-    return {"videos": followed}
-
-
 def _not_now(at: Position, *, requests: int, until: datetime | None = None) -> NotNow:
     return NotNow(
         url="", asked="", status=200, headers={}, body=b"{}", now=at.now, requests=requests,
@@ -518,8 +513,7 @@ def _skipped(page: Page, step: Step, rest: list[Step], watch: Watch, at: Positio
         why = f"The video {video}, or the comment, is gone."
     else:
         raise _refusal(page)
-    keep = _known_from_now(step, None, at) if do == "threads" else {}
-    return _parsed((), rest, at, keep=keep, notices=(why,))
+    return _parsed((), rest, at, notices=(why,))
 
 
 def _judge(page: Page) -> None:
@@ -561,7 +555,7 @@ def _ask(watch: Watch, path: str, params: Params) -> Request:
     if not key:
         raise AuthRejected(
             "YouTube needs an API key.",
-            hint="Set LISTENER_YOUTUBE__API_KEY, or the API key of the connection.",
+            hint=f"Set {PREFIX}YOUTUBE__API_KEY, or the API key of the connection.",
         )
     base = (watch.connection.base_url or API).rstrip("/")
     return Request(

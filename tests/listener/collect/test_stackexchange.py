@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from listener.collect.base import Position
 from listener.collect.sources.stackexchange import StackExchange
 from listener.errors import InvalidInput
 from listener.net.client import Net
@@ -117,3 +118,14 @@ def test_deleted_posts_are_told(
     server.pages["/2.3/posts/1;2"] = wrapped()
     (batch,) = StackExchange(net).refresh(watch, kept, now=now)
     assert batch.items == ()
+
+
+def test_requests_with_a_key_and_without_are_charged_apart(
+    net: Net, make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    quotas = {quota.unit: quota.amount for quota in StackExchange.spec.quotas}
+    assert quotas == {"keyless": 300, "keyed": 10_000}
+    for credentials, unit in (({}, "keyless"), ({"key": "k"}, "keyed")):
+        watch = make_watch("stackexchange", brand=BRAND, credentials=credentials)
+        asked = StackExchange(net).request(watch, Position(now=now, lane="stackoverflow"))
+        assert asked.charge == {"calls": 1, unit: 1}

@@ -251,3 +251,26 @@ def test_a_key_is_needed_and_a_video_that_exists(
     watch = make_watch("youtube", base_url=server.url, credentials=KEY, mode="video", video=VIDEO)
     with pytest.raises(SourceGone):
         list(YouTube(net).collect(watch, State(), now=now))
+
+
+def test_what_a_back_fill_goes_on_with_is_not_walked_again_beside_it(
+    server: WebServer, make_net: Callable[..., Net], make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    names = [f"vid{n:08}" for n in range(3)]
+    server.pages |= {
+        f"{V}videos": listed(*(a_video(name) for name in names)),
+        f"{V}commentThreads": [listed(a_thread(f"U{n}", now)) for n in range(3)],
+    }
+    watch = make_watch(
+        "youtube", base_url=server.url, credentials=KEY, mode="video", video=",".join(names)
+    )
+    source = YouTube(make_net(max_pages=2))
+    first = list(source.collect(watch, State(), now=now))
+    (rest,) = first[-1].rest
+    asked = len(server.seen)
+    again = list(source.collect(watch, first[-1].state, now=now + timedelta(minutes=30)))
+    assert len(server.seen) - asked == 1
+    assert not again[-1].rest
+    more = list(source.backfill(watch, rest.state, pages=9, now=now))
+    comments = {item.external_id for item in items(first + more) if item.parent_id}
+    assert comments == {"U0", "U1", "U2"}
