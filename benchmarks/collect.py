@@ -33,6 +33,7 @@ import psutil
 import requests
 import tweepy
 
+from listener.collect.base import Poller
 from listener.collect.registry import check_params, find_pollers
 from listener.net.client import Net
 from listener.net.guard import Guard
@@ -479,12 +480,10 @@ def _watch(shape: Shape, server: str) -> Watch:
     )
 
 
-def ours(shape: Shape, server: str) -> Iterator[int]:
+def ours(poller: Poller, watch: Watch) -> Iterator[int]:
     """Items of each batch of one walk."""
-    with tempfile.TemporaryDirectory() as home:
-        poller = find_pollers()[shape.source](_net(home))
-        for batch in poller.collect(_watch(shape, server), State(), now=NOW):
-            yield len(batch.items)
+    for batch in poller.collect(watch, State(), now=NOW):
+        yield len(batch.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,14 +511,16 @@ def timed(step: Callable[[], int], least: int) -> Figure:
 def compare(shape: Shape, items: int) -> bool:
     """Measure one source and print its line; whether it reached the aim."""
     pages = min(max(items // shape.size, 1), shape.most)
-    with served(shape.source, pages) as server:
+    with served(shape.source, pages) as server, tempfile.TemporaryDirectory() as home:
+        poller = find_pollers()[shape.source](_net(home))
+        watch = _watch(shape, server)
 
         def restart() -> None:
             requests.get(f"{server}/restart", timeout=30)
 
         def walk() -> int:
             restart()
-            return sum(ours(shape, server))
+            return sum(ours(poller, watch))
 
         def plain() -> int:
             restart()
@@ -542,10 +543,12 @@ def long_walk(items: int) -> None:
     shape = _shapes()["bluesky"]
     process = psutil.Process()
     print(f"\none walk over {items:,} items ({shape.source}, {shape.size} a page)")
-    with served(shape.source, items // shape.size) as server:
+    pages = items // shape.size
+    with served(shape.source, pages) as server, tempfile.TemporaryDirectory() as home:
+        poller = find_pollers()[shape.source](_net(home))
         requests.get(f"{server}/restart", timeout=30)
         found, told = 0, 0
-        for count in ours(shape, server):
+        for count in ours(poller, _watch(shape, server)):
             found += count
             if found >= told:
                 print(f"  {found:9,} items {process.memory_info().rss / 1e6:8.1f} MB", flush=True)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from listener.collect.base import Mark, Parsed, Poller, Position, param
 from listener.errors import InvalidInput
+from listener.sites import ONE
 from listener.text import canonical_url
 from listener.types import Brand, Param, Precision, RawItem, Watch
 
@@ -140,6 +141,7 @@ def split_lane(lane: str) -> tuple[str, str]:
 
 # --- what identifies a page ---------------------------------------------------------------------
 
+_CAFES = "https://cafe.naver.com/"
 _CAFE = re.compile(r"cafe\.naver\.com/ca-fe/cafes/\d+/articles/(\d+)")
 _TISTORY = re.compile(r"/m(/\d+|/entry/.+)")  # on addresses of their own
 
@@ -162,6 +164,8 @@ def link_id(link: str, home: str = "") -> str:
     url = canonical_url(plain_link(link))
     if url is None:
         return ""
+    if ONE.fullmatch(url) and not url.startswith(_CAFES):
+        return url.removeprefix("https://")  # as nearly always
     parts = urlsplit(url)
     host, path = _bare(parts.netloc), parts.path.rstrip("/")
     if host == "kin.naver.com" and "docId=" in parts.query:
