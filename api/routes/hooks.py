@@ -51,14 +51,14 @@ class Brake:
         self._left: OrderedDict[str, tuple[float, float]] = OrderedDict()
         self._lock = Lock()
 
-    def take(self, name: str, cost: float = 1) -> float:
-        """Seconds to wait; 0 = go on. ``cost`` 0 only looks."""
+    def take(self, name: str) -> float:
+        """Seconds to wait; 0 = go on."""
         now = time.monotonic()
         with self._lock:
             left, at = self._left.get(name, (self._most, now))
             left = min(self._most, left + (now - at) * self._rate)
             wait = 0.0 if left >= 1 else (1 - left) / self._rate
-            self._left[name] = (left - (0 if wait else cost), now)
+            self._left[name] = (left - (0 if wait else 1), now)
             self._left.move_to_end(name)
             while len(self._left) > self._names:
                 self._left.popitem(last=False)
@@ -106,12 +106,12 @@ async def _receive(
 ) -> Json:
     brakes: Brakes = request.app.state.brakes
     caller = request.client.host if request.client else ""
-    _slow_down(brakes.refusals.take(caller, cost=0))
     body = await request.body()
     headers = {name.lower(): value for name, value in request.headers.items()}
     found, verdict = await run_in_threadpool(_judge, services, public_id, token, headers, body, now)
     if not verdict.ok or found is None:
-        brakes.refusals.take(caller)
+        # Only those who are refused: behind a proxy all callers may have one address.
+        _slow_down(brakes.refusals.take(caller))
         if found is None:
             raise NotFound("There is no such webhook.")
         raise Unauthorized(verdict.why, hint="Check the secret and how the sender signs.")
