@@ -33,10 +33,11 @@ from listener.net.limits import FREE, Clock, Limiter, Rule
 from listener.net.page import Page, Request, clean_url, drop_secrets, redact
 from listener.net.retry import NO_DETOUR, challenge, classify, looks_html, retry_at
 from listener.net.stream import Stream
-from listener.net.transport import Answer, BadAnswer, Transport, Unreached
+from listener.net.transport import Answer, BadAnswer, Flow, Transport, Unreached
 from listener.settings import Settings
 
 MAX_REDIRECTS = 5
+_REFUSAL = 65_536  # bytes in which a refusal has said what it has to say
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PERMANENT = frozenset({301, 308})
 _ACCEPT = {
@@ -96,6 +97,71 @@ class Net:
         if self._ledger is None:
             return None
         return self._ledger.room(purse, each, now=self._clock(), background=background)
+
+    def spend(self, purse: str, charge: Mapping[str, int]) -> Receipt | None:
+        """Charge what comes without being asked for one by one (streams). Raises
+        BudgetExhausted.
+        """
+        if self._ledger is None:
+            return None
+        return self._ledger.spend(purse, charge, now=self._clock(), held=True)
+
+    def settle(self, receipt: Receipt | None, used: Mapping[str, int]) -> None:
+        """Give back what was not used of a charge."""
+        if self._ledger is not None and receipt is not None:
+            self._ledger.settle(receipt, used)
+
+    @contextlib.contextmanager
+    def follow(self, request: Request, *, seconds: float, idle: float) -> Iterator[Flow]:
+        """Open an answer that goes on, for at most ``seconds``; ``idle`` may pass between chunks.
+
+        Raises SourceError of every kind for a refusal, and SourceUnavailable while reading.
+        """
+        url = request.full_url
+        target = self.guard.check_url(url)
+        key = f"{target.host}:{target.port}|{request.account}"
+        inside = self.guard.allows(target.host, target.port)
+        rule = request.rule or (FREE if inside else None) or self._limiter.rule
+        failures = self._limiter.wait(key, rule)
+        self._charge(request)
+        with self._lock:
+            self._meter.requests += 1
+        headers = {"User-Agent": self.settings.user_agent, **request.headers}
+        limit = self.settings.max_response_bytes
+        try:
+            with self._transport.follow(
+                url, headers=headers, seconds=seconds, idle=idle, max_line=limit
+            ) as opened:
+                if opened.status != 200:
+                    raise self._refused(opened, request, key)
+                if failures:
+                    self._limiter.succeeded(key)
+                yield opened
+        except SourceUnavailable:
+            if rule.breaker:
+                self._limiter.failed(key)
+            raise
+
+    def _refused(self, opened: Flow, request: Request, key: str) -> SourceError:
+        """Why a stream was not opened."""
+        body = b""
+        for line in opened.lines:
+            body += line + b"\n"
+            if len(body) > _REFUSAL:
+                break
+        now = self._clock()
+        until = retry_at(opened.status, opened.headers, body, now)
+        if until is not None:
+            self._limiter.hold(key, until)
+        shown = redact(request.full_url)
+        secrets = request.secrets
+        error = classify(
+            opened.status, opened.headers, body, now, url=shown, secrets=secrets
+        ) or LayoutChanged(
+            f"{shown} answers with an unexpected HTTP {opened.status}.", status=opened.status
+        )
+        error.requests = 1
+        return error
 
     def exchange(self, request: Request) -> Page:
         """One request, one answer of whatever status; no redirect is followed.
@@ -283,7 +349,7 @@ class Net:
             if rule.breaker and not isinstance(error, BadAnswer):
                 self._limiter.failed(key)
             if isinstance(error, Unreached):
-                self._settle(receipt, {})
+                self.settle(receipt, {})
             raise
         took = time.monotonic() - started
         with self._lock:
@@ -309,10 +375,6 @@ class Net:
             held=request.settle is not None,
         )
 
-    def _settle(self, receipt: Receipt | None, used: Mapping[str, int]) -> None:
-        if self._ledger is not None and receipt is not None:
-            self._ledger.settle(receipt, used)
-
     def _settle_by(
         self, request: Request, receipt: Receipt | None, answer: Answer, url: str
     ) -> None:
@@ -331,7 +393,7 @@ class Net:
             used = request.settle(page)
         except (LayoutChanged, KeyError, TypeError, ValueError, AttributeError):
             used = request.charge
-        self._settle(receipt, used)
+        self.settle(receipt, used)
 
     def _follow(
         self, url: str, location: str, headers: Mapping[str, str]

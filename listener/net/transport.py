@@ -29,6 +29,7 @@ from listener.net.page import lower
 
 _CHUNK = 65_536
 _FIRST_TRY = 5.0  # seconds for an address while others are left: IPv6 that leads nowhere is common
+_BROKEN = (OSError, http.client.HTTPException, urllib3.exceptions.HTTPError, ValueError)
 _BAD_HEADER = re.compile(r"[\r\n\x00]")
 
 
@@ -42,6 +43,15 @@ class Answer:
     headers: Mapping[str, str]
     body: bytes
     received: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """An answer that goes on. ``lines`` come without their ends; an empty one is a sign of life."""
+
+    status: int
+    headers: Mapping[str, str]
+    lines: Iterator[bytes]
 
 
 class Unreached(SourceUnavailable):
@@ -142,16 +152,7 @@ class Transport:
         after decompression).
         """
         deadline = time.monotonic() + seconds
-        target = self._guard.check_url(url)
-        try:
-            addresses = self._guard.resolve(target.host, target.port)
-        except SourceUnavailable as error:
-            raise Unreached(error.message, hint=error.hint) from error
-        for name, value in headers.items():
-            if _BAD_HEADER.search(value):
-                # The standard library's own message would show the value, which may be a
-                # credential.
-                raise TargetForbidden(f"The header {name} holds a line break.")
+        target, addresses = self._reachable(url, headers)
         connection = self._connection(target, addresses, deadline)
         parts = urlsplit(url)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -178,12 +179,7 @@ class Transport:
                 wire = b"".join(_read(response, names, max_bytes))
             except SourceUnavailable:
                 raise
-            except (
-                OSError,
-                http.client.HTTPException,
-                urllib3.exceptions.HTTPError,
-                ValueError,
-            ) as error:
+            except _BROKEN as error:
                 late = watchdog.expired or time.monotonic() >= deadline
                 said = in_words(target.host, error, seconds if late else None)
                 raise said if connected else Unreached(said.message, hint=said.hint) from error
@@ -197,6 +193,66 @@ class Transport:
             inflate(wire, names.get("content-encoding", ""), max_bytes),
             len(wire),
         )
+
+    @contextlib.contextmanager
+    def follow(
+        self,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        seconds: float,
+        idle: float,
+        max_line: int,
+    ) -> Iterator[Flow]:
+        """Open an answer that goes on, and read it line by line for at most ``seconds``.
+
+        Between two chunks no more than ``idle`` seconds may pass. Raises as ``exchange`` does,
+        while opening and while reading; the end of the time is a normal end.
+        """
+        deadline = time.monotonic() + seconds
+        target, addresses = self._reachable(url, headers)
+        connection = self._connection(target, addresses, time.monotonic() + min(idle, seconds))
+        parts = urlsplit(url)
+        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        connected = False
+        with _Watchdog(connection, seconds), contextlib.closing(connection):
+            try:
+                connection.connect()
+                connected = True
+                connection.request(
+                    "GET",
+                    path,
+                    headers={
+                        "Host": target.netloc,
+                        "Accept-Encoding": "identity",
+                        "Connection": "close",
+                        **{name: _wire(value) for name, value in headers.items()},
+                    },
+                    preload_content=False,
+                    decode_content=False,
+                )
+                if connection.sock is not None:
+                    connection.sock.settimeout(idle)
+                response = connection.getresponse()
+            except _BROKEN as error:
+                said = in_words(target.host, error, None)
+                raise said if connected else Unreached(said.message, hint=said.hint) from error
+            lines = _lines(target.host, response, max_line, deadline)
+            yield Flow(response.status, lower(response.headers.items()), lines)
+
+    def _reachable(self, url: str, headers: Mapping[str, str]) -> tuple[Target, Sequence[str]]:
+        """Where to go: judged and resolved. Raises TargetForbidden, Unreached."""
+        target = self._guard.check_url(url)
+        try:
+            addresses = self._guard.resolve(target.host, target.port)
+        except SourceUnavailable as error:
+            raise Unreached(error.message, hint=error.hint) from error
+        for name, value in headers.items():
+            if _BAD_HEADER.search(value):
+                # The standard library's own message would show the value, which may be a
+                # credential.
+                raise TargetForbidden(f"The header {name} holds a line break.")
+        return target, addresses
 
     def _connection(
         self, target: Target, addresses: Sequence[str], deadline: float
@@ -288,6 +344,28 @@ def _read(
         if size > limit:
             raise _too_large(limit)
         yield chunk
+
+
+def _lines(
+    host: str, response: urllib3.HTTPResponse, limit: int, deadline: float
+) -> Iterator[bytes]:
+    """The lines of a body as they arrive; what is left at the end counts as one."""
+    kept = b""
+    while time.monotonic() < deadline:
+        try:
+            chunk = response.read1(_CHUNK)
+        except _BROKEN as error:
+            if time.monotonic() >= deadline:
+                break
+            raise in_words(host, error, None) from error
+        if not chunk:
+            break
+        *whole, kept = (kept + chunk).split(b"\n")
+        yield from (line.rstrip(b"\r") for line in whole)
+        if len(kept) > limit:
+            raise _too_large(limit)
+    if kept.strip():
+        yield kept.strip()
 
 
 def _wire(value: str) -> str:

@@ -7,14 +7,17 @@ asked for, at the most that it can bring, and settled to what came.
 
 from __future__ import annotations
 
+import json
 import logging
 import re
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
+from listener.collect import cursor as cursors
 from listener.collect.base import (
     Mark,
     Page,
@@ -32,10 +35,12 @@ from listener.errors import (
     BudgetExhausted,
     InvalidInput,
     LayoutChanged,
+    RateLimited,
     SourceError,
     SourceGone,
+    SourceUnavailable,
 )
-from listener.net.client import Meter
+from listener.net.client import Meter, Net
 from listener.net.retry import NO_DETOUR, challenge, classify, retry_at, scrub
 from listener.types import (
     Batch,
@@ -54,6 +59,7 @@ from listener.types import (
     RawAuthor,
     RawItem,
     SourceSpec,
+    State,
     Watch,
 )
 
@@ -89,6 +95,10 @@ USER_FIELDS = ["public_metrics", "username", "name", "verified"]
 EXPANSIONS = ["author_id", "attachments.media_keys"]
 MEDIA_FIELDS = ["url", "preview_image_url", "type"]
 
+_IDLE = 45.0  # seconds without a sign of life: X sends one every twenty
+_FLUSH = 5.0  # seconds after which what came is stored
+_SLICE = 20  # posts that are paid ahead
+_DISORDER = timedelta(seconds=30)
 _PLACEHOLDER = "kept by Listener"
 # Deleted; or of an account that is suspended or protected now, which X wants treated alike.
 _GONE = frozenset({"resource-not-found", "not-authorized-for-resource"})
@@ -131,11 +141,12 @@ class X(Poller):
                 name="mode",
                 title="What to collect",
                 title_ko="수집 방식",
-                choices=("search", "mentions", "replies", "posts"),
+                choices=("search", "mentions", "replies", "posts", "stream"),
                 default="search",
                 example="search",
                 help="search: posts that match a query. mentions: posts that mention an account."
-                " replies: answers to its posts. posts: all that it says itself.",
+                " replies: answers to its posts. posts: all that it says itself. stream: as search,"
+                " and then X's filtered stream for a few minutes of each run.",
             ),
             Param(
                 name="query",
@@ -162,6 +173,16 @@ class X(Poller):
                 example="1",
                 help="For search and replies. Every post read costs; a popular word may bring"
                 " thousands a day.",
+            ),
+            Param(
+                name="minutes",
+                title="Minutes on the stream",
+                title_ko="스트림에 머무는 시간(분)",
+                kind="integer",
+                choices=tuple(str(n) for n in range(1, 16)),
+                default="5",
+                example="10",
+                help="For stream: how long each run stays connected. It keeps a worker busy.",
             ),
             Param(
                 name="refresh",
@@ -356,6 +377,121 @@ class X(Poller):
             keep_when_closed={"window_from": ""} | ({"walked": ""} if mode in SHOWN else {}),
         )
 
+    # --- the filtered stream -----------------------------------------------------------------
+
+    def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
+        """As every poller; in stream mode search closes the way from the last run, and then posts
+        are taken as they are written.
+        """
+        yield from (
+            super().collect(watch, state, now=now)
+            if not self._streams(watch)
+            else (self._search_and_stream(watch, state, now))
+        )
+
+    def _streams(self, watch: Watch) -> bool:
+        return param(watch, self.spec, "mode") == "stream"
+
+    def _search_and_stream(self, watch: Watch, state: State, now: datetime) -> Iterator[Batch]:
+        complete = False
+        for batch in super().collect(watch, state, now=now):
+            state, complete = batch.state, batch.complete or batch.unchanged
+            yield batch
+        if not complete:
+            return
+        client = self._client(watch, Meter(), now)
+        rules = f"{BUILT_IN}/2/tweets/search/stream/rules"
+        tag = f"listener-{watch.id}"
+        self._remove_rules(client, rules, tag)
+        added = client.session.post(
+            rules, json={"add": [{"value": self._query(watch), "tag": tag}]}
+        )
+        problems = [_error_text(error) for error in added.json().get("errors", [])]
+        if problems:
+            yield self._streamed((), state, now, notices=problems[:3])
+            return
+        try:
+            yield from self._stream(watch, state, tag, now)
+        finally:
+            # A rule that stays would go on to be matched, and billed, for whoever connects next.
+            self._remove_rules(client, rules, tag)
+
+    def _stream(self, watch: Watch, state: State, tag: str, now: datetime) -> Iterator[Batch]:
+        request = Request(
+            url=f"{_base(watch)}/2/tweets/search/stream",
+            params={
+                "tweet.fields": ",".join(TWEET_FIELDS),
+                "user.fields": ",".join(USER_FIELDS),
+                "expansions": ",".join(EXPANSIONS),
+                "media.fields": ",".join(MEDIA_FIELDS),
+            },
+            headers={"Authorization": f"Bearer {_token(watch)}"},
+        )
+        seconds = 60.0 * int(param(watch, self.spec, "minutes"))
+        notices: list[str] = []
+        items: list[RawItem] = []
+        spent: BudgetExhausted | None = None
+        tab = _Tab(self.net, purse(watch))
+        try:
+            with self.net.follow(on_account(request, watch), seconds=seconds, idle=_IDLE) as flow:
+                flushed = time.monotonic()
+                for line in flow.lines:
+                    if line.strip():
+                        items += self._read_line(line, watch, tag, tab, notices)
+                    if items and time.monotonic() - flushed >= _FLUSH:
+                        state = _moved(state, items)
+                        yield self._streamed(items, state, now)
+                        items, flushed = [], time.monotonic()
+                    if notices:
+                        break  # X has ended it: the next run closes the gap by search
+        except RateLimited as error:
+            notices.append(f"The stream is taken: {error.message}")
+        except BudgetExhausted as error:
+            spent = error  # what came before is paid for, and is kept
+        except SourceUnavailable as error:
+            notices.append(f"The stream broke off: {error.message}")
+        finally:
+            tab.close()
+        yield self._streamed(items, _moved(state, items), now, notices=notices)
+        if spent is not None:
+            raise spent
+
+    def _read_line(
+        self, line: bytes, watch: Watch, tag: str, tab: _Tab, notices: list[str]
+    ) -> list[RawItem]:
+        """The post of a line, if it is one of this watch. Raises LayoutChanged, BudgetExhausted."""
+        try:
+            told = json.loads(line)
+            if "data" not in told:
+                notices.extend(_error_text(error) for error in told["errors"])
+                return []
+            includes = told.get("includes", {})
+            tab.take(posts=1, users=len(includes.get("users", [])))
+            if all(rule.get("tag") != tag for rule in told.get("matching_rules", [])):
+                return []
+            users = {user["id"]: user for user in includes.get("users", [])}
+            media = {one["media_key"]: one for one in includes.get("media", [])}
+            return [_item(told["data"], users, media, watch.brand)]
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise LayoutChanged("X's stream answers in an unknown shape.") from error
+
+    def _streamed(
+        self,
+        items: Sequence[RawItem],
+        state: State,
+        now: datetime,
+        notices: Sequence[str] = (),
+    ) -> Batch:
+        # All up to the start of the run was searched before: each batch keeps that complete.
+        return Batch(items=tuple(items), state=state, complete=True, notices=tuple(notices))
+
+    def _remove_rules(self, client: Any, rules: str, tag: str) -> None:
+        """Take the rules of this watch out of the stream, also what a killed run left."""
+        told = client.session.get(rules).json()
+        ids = [one["id"] for one in told.get("data") or [] if one.get("tag") == tag]
+        if ids:
+            client.session.post(rules, json={"delete": {"ids": ids}})
+
     # --- what it would cost, whether the account works, what became of posts -----------------
 
     def volume(self, watch: Watch, *, now: datetime) -> float | None:
@@ -499,6 +635,54 @@ class X(Poller):
                 f"X has no account @{name}.", hint="Check the spelling; it may also be suspended."
             )
         return str(found)
+
+
+class _Tab:
+    """Pays for what a stream brings unasked, a slice ahead."""
+
+    def __init__(self, net: Net, purse: str) -> None:
+        self._net, self._purse = net, purse
+        self._receipt = net.spend(purse, _slice())
+        self._used = {"post": 0, "user": 0}
+
+    def take(self, *, posts: int, users: int) -> None:
+        """Count what came. Raises BudgetExhausted when no further slice can be paid."""
+        if self._used["post"] + posts > _SLICE or self._used["user"] + users > _SLICE:
+            self.close()
+            self._receipt = self._net.spend(self._purse, _slice())
+        self._used["post"] += posts
+        self._used["user"] += users
+
+    def close(self) -> None:
+        """Give back the rest of the slice."""
+        self._net.settle(self._receipt, self._used)
+        self._receipt = None
+        self._used = {"post": 0, "user": 0}
+
+
+def _slice() -> dict[str, int]:
+    return {"post": _SLICE, "user": _SLICE}
+
+
+def _moved(state: State, items: Sequence[RawItem]) -> State:
+    """The state with the mark at the newest of these posts but for those of the last moments, as a
+    stream does not keep their order.
+    """
+    tracks = cursors.load_lanes(state.cursor)
+    track = tracks.get("")
+    times = [item.published_at for item in items if item.published_at is not None]
+    if track is None or not times:
+        return state
+    sure = [
+        Mark(item.external_id, item.published_at)
+        for item in items
+        if item.published_at is not None and item.published_at <= max(times) - _DISORDER
+    ]
+    marks = [*sure, *([track.mark] if track.mark else [])]
+    newest = max(marks, key=lambda mark: int(mark.id), default=None)
+    if newest is None:
+        return state
+    return replace(state, cursor=cursors.dump_lanes({"": replace(track, mark=newest)}))
 
 
 def brand_query(brand: Brand | None) -> str:
