@@ -174,10 +174,8 @@ class Discourse(Poller):
         rows = sorted(rows, key=lambda row: int(row["id"]), reverse=True)
         _, before, empty = _place(at.token)
         if before and rows and int(rows[0]["id"]) > before:
-            rows = []  # a forum that does not know ``before`` shows its newest for ever
-            next_page = None
-        else:
-            next_page = _below(rows, before, empty, at)
+            return Parsed(items=(), reached=False)  # a server that does not know ``before``
+        next_page = _below(rows, before, empty, at)
         marks = [Mark(str(row["id"]), _time(row["created_at"])) for row in rows]
         return Parsed(
             items=tuple(_posts(rows, watch)),

@@ -127,6 +127,8 @@ class Gdelt(Poller):
         """Read the articles; what is said in plain text instead becomes an error in words."""
         rows = _articles(page)
         times = [_time(row["seendate"]) for row in rows]
+        if at.token and times and max(times) > datetime.fromisoformat(at.token):
+            return Parsed(items=(), reached=False)  # a server that does not know the window
         items = {row["url"]: _item(row, watch.brand) for row in rows if row.get("title")}
         next_page, gaps = _below(times, at)
         end = at.now - WINDOW + _MARGIN
@@ -207,8 +209,6 @@ def _below(times: Sequence[datetime], at: Position) -> tuple[str | None, list[Ga
         return None, []
     until = datetime.fromisoformat(at.token) if at.token else None
     oldest = min(times)
-    if until is not None and max(times) > until:
-        return None, []  # a server that does not know the window shows the same for ever
     if until is None or oldest < until:
         return oldest.isoformat(), []  # others of that slot may have been cut off
     why = f"GDELT shows at most {MOST} articles of a quarter of an hour."

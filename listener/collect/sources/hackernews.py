@@ -105,6 +105,8 @@ class HackerNews(Poller):
         answer = page.json
         hits = answer["hits"]
         marks = [Mark(str(hit["objectID"]), _time(hit)) for hit in hits]
+        if at.token and marks and _at(max(marks, key=_at)).timestamp() >= int(at.token):
+            return Parsed(items=(), reached=False)  # a server that does not know the filter
         next_page = _next_page(answer, marks, at)
         notices: tuple[str, ...] = ()
         if at.first and at.above is None and answer.get("nbHits"):
@@ -178,8 +180,6 @@ def _next_page(answer: Mapping[str, Any], marks: Sequence[Mark], at: Position) -
     seconds = [int(_at(mark).timestamp()) for mark in marks]
     if not seconds or int(answer.get("nbHits", len(marks))) <= len(marks):
         return None
-    if asked is not None and max(seconds) >= asked:
-        return None  # a server that does not know the filter shows the same hits for ever
     below = min(seconds) + 1  # others of that second may have been cut off
     return str(below if asked is None or below < asked else asked - 1)
 

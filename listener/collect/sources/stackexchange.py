@@ -189,6 +189,8 @@ class StackExchange(Poller):
             items = [_answer_item(row, site, place.titles, watch.brand) for row in rows]
             newest, oldest = at.below, at.below
         else:
+            if _overlooked(rows, place):
+                return Parsed(items=(), reached=False, oldest=at.below)
             wants_answers = param(watch, self.spec, "answers") == "true"
             following = _after_questions(answer, place, wants_answers)
             items = [_question(row, site, watch.brand) for row in rows]
@@ -280,12 +282,18 @@ def _quota(answer: Mapping[str, Any]) -> tuple[str, ...]:
     return (f"{left} of {most} requests are left for today.",)
 
 
+def _overlooked(rows: Sequence[Mapping[str, Any]], place: Place) -> bool:
+    """Whether a server does not know the upper end, and shows the same questions for ever."""
+    return place.until is not None and any(
+        int(row["last_activity_date"]) > place.until for row in rows
+    )
+
+
 def _after_questions(answer: Mapping[str, Any], place: Place, answers: bool) -> Place | None:
     """Where to go on: the answers of these questions first, then older questions."""
     rows = answer["items"]
     active = [int(row["last_activity_date"]) for row in rows]
-    obeyed = place.until is None or not active or max(active) <= place.until
-    more = bool(answer.get("has_more")) and bool(rows) and obeyed
+    more = bool(answer.get("has_more")) and bool(rows)
     until = place.until
     if more:
         oldest = min(active)  # others of that second may follow

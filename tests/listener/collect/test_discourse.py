@@ -193,3 +193,19 @@ def test_a_watch_needs_a_forum(net: Net, make_watch: Callable[..., Watch], now: 
     with pytest.raises(InvalidInput) as caught:
         list(Discourse(net).collect(make_watch("discourse"), State(), now=now))
     assert caught.value.field == "url"
+
+
+def test_a_server_that_overlooks_where_to_go_on_leaves_a_gap_and_is_left_alone(
+    server: WebServer, net: Net, make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    watch = make_watch("discourse", url=server.url)
+    began = now - timedelta(hours=1)
+    server.pages["/posts.json"] = [posts(a_post(1, began)), posts()]
+    first = list(Discourse(net).collect(watch, State(), now=now))
+    server.play({"/posts.json": posts(a_post(100, began), a_post(99, began))})
+    asked = len(server.seen)
+    batches = list(Discourse(net).collect(watch, first[-1].state, now=now))
+    (gap,) = [gap for batch in batches for gap in batch.gaps]
+    assert gap.from_at == began + timedelta(seconds=1)
+    assert gap.to_at == began + timedelta(seconds=99)
+    assert len(server.seen) - asked == 2

@@ -169,3 +169,31 @@ def test_times_are_read_from_either_field(
     watch = make_watch("hackernews", base_url=server.url, brand=BRAND)
     (batch,) = HackerNews(net).collect(watch, State(), now=now)
     assert batch.items[0].published_at == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_a_server_that_overlooks_where_to_go_on_leaves_a_gap_and_is_left_alone(
+    server: WebServer, net: Net, make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    def page(*ages: int) -> Play:
+        hits = [
+            {
+                "objectID": str(age),
+                "created_at_i": int(now.timestamp()) - age,
+                "title": "Nurimarket",
+            }
+            for age in ages
+        ]
+        return Play(json.dumps({"hits": hits, "nbHits": 500 * len(ages) - 499}), headers=HEADERS)
+
+    path = "/api/v1/search_by_date"
+    watch = make_watch("hackernews", base_url=server.url, brand=BRAND)
+    server.play({path: page(7_200)})
+    first = list(HackerNews(net).collect(watch, State(), now=now))
+    server.play({path: page(60, 120)})
+    asked = len(server.seen)
+    batches = list(HackerNews(net).collect(watch, first[-1].state, now=now))
+    (gap,) = [gap for batch in batches for gap in batch.gaps]
+    assert (now - gap.from_at, now - (gap.to_at or now)) == (
+        timedelta(seconds=7_200), timedelta(seconds=120),
+    )  # fmt: skip
+    assert len(server.seen) - asked == 2
