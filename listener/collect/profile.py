@@ -53,6 +53,7 @@ FIELD_ITEMS = 20
 _USUAL = 0.5  # a field that half of the items have
 _RUN_WEIGHT = 1 / 500  # of one run in the averages, once there were that many
 _ITEM_WEIGHT = 1 / 500
+_FAULT = 2.0  # empty readings that are learnt of a row that was suspect
 _SHORT = 10  # a text this many times shorter than usual is none
 _BETA = math.sqrt(6) / math.pi  # scale of a Gumbel distribution by its standard deviation
 _EULER = 0.5772156649
@@ -189,7 +190,7 @@ class Tally:
             seen,
             runs=usual.runs + 1,
             items=_toward(usual.items, run.items, weight),
-            empty=_toward(usual.empty, 0.0 if run.items else 1.0, weight),
+            empty=_empty(usual, run, weight),
             news=_toward(usual.news, run.new * 24 / passed, weight) if passed else usual.news,
             read=usual.read + run.items,
             length=self._length,
@@ -231,7 +232,7 @@ def _too_many_empty(usual: Profile, seen: Profile) -> int | None:
     # The rule of succession: one empty run more than was seen, of those that are remembered.
     runs = min(usual.runs, round(1 / _RUN_WEIGHT))
     share = (usual.empty * runs + 1) / (runs + 2)
-    if share > RARE or row * math.log(share) > math.log(EMPTY):
+    if usual.empty > RARE or row * math.log(share) > math.log(EMPTY):
         return None
     return round(row) if row > usual.reading.limit(DAILY, 0.0) else None
 
@@ -290,8 +291,17 @@ def _reading(before: Profile, run: Run) -> Quiet:
     if not run.items:
         return before.reading.goes_on(1.0)
     # A row that was suspect was a fault, and little of it is usual.
-    most = math.inf if _too_many_empty(before, before) is None else 2.0
+    most = math.inf if _too_many_empty(before, before) is None else _FAULT
     return before.reading.ends(run.at.toordinal(), most)
+
+
+def _empty(before: Profile, run: Run, weight: float) -> float:
+    """The share of empty readings; those of a row are learnt when it is over."""
+    if not run.items:
+        return before.empty
+    row = before.reading.length
+    row = min(row, _FAULT) if _too_many_empty(before, before) else row
+    return float((1.0 - (1.0 - before.empty) * (1.0 - weight) ** row) * (1.0 - weight))
 
 
 def _quiet(before: Profile, run: Run) -> Quiet:
