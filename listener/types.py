@@ -127,7 +127,7 @@ class Param:
     default: str | None = None
     choices: tuple[str, ...] = ()
     example: str | None = None
-    help: str = ""
+    help: str = ""  # in Korean, then in English, as all texts of a spec
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

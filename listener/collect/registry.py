@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +23,8 @@ from listener.net.client import Net
 from listener.settings import PREFIX, Settings
 from listener.types import Collector, Param, SourceSpec
 
+_HANGUL = re.compile("[\uac00-\ud7a3]")
+_SENTENCE = re.compile(r"[.;](?=\s|\Z)")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 _JSON_TYPES = {
@@ -146,7 +149,7 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
         "needs_brand": spec.needs_brand,
         "languages": list(spec.languages),
         "base_url": spec.base_url,
-        "base_url_setting": f"{PREFIX}{spec.name.upper()}__BASE_URL" if spec.base_url else None,
+        "base_url_setting": f"{PREFIX}{spec.name.upper()}__BASE_URL",
         "params": {
             "type": "object",
             "properties": {one.name: _property(one) for one in spec.params},
@@ -158,7 +161,7 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
                 "name": one.name,
                 "title": one.title,
                 "required": one.required,
-                "help": one.help,
+                **_in_both("help", one.help),
                 "setting": f"{PREFIX}{spec.name.upper()}__{one.name.upper()}",
             }
             for one in spec.credentials
@@ -195,6 +198,22 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
         ],
         "first": spec.first,
     }
+
+
+def in_two(text: str) -> tuple[str, str]:
+    """The Korean and the English part of a text that is written in both, Korean first, as specs
+    do: the cut is at the end of the last sentence with Hangul. One part may be empty.
+    """
+    last = max((found.end() for found in _HANGUL.finditer(text)), default=0)
+    if not last:
+        return "", text
+    end = _SENTENCE.search(text, last)
+    return (text[: end.end()].strip(), text[end.end() :].strip()) if end else (text, "")
+
+
+def _in_both(name: str, text: str) -> dict[str, str]:
+    korean, english = in_two(text)
+    return {name: english or korean, f"{name}_ko": korean or english}
 
 
 def _checked(one: Param, value: str) -> str:
@@ -268,7 +287,7 @@ def _property(one: Param) -> dict[str, Any]:
         "type": _JSON_TYPES[one.kind],
         "title": one.title,
         "title_ko": one.title_ko,
-        "description": one.help,
+        **_in_both("description", one.help),
     }
     if one.kind == "url":
         schema["format"] = "uri"

@@ -75,14 +75,16 @@ class Email(Source):
                 title_ko="메일함",
                 default="INBOX",
                 example="INBOX",
-                help="The folder's name, as the mail program shows it.",
+                help="메일 프로그램에 보이는 메일함 이름."
+                " The folder's name, as the mail program shows it.",
             ),
             Param(
                 name="own",
                 title="Own addresses",
                 title_ko="우리 주소",
                 example="shop.example, help@shop.example",
-                help="Addresses or domains of your own people: their answers are never complaints.",
+                help="우리 쪽 사람들의 주소나 도메인. 우리의 답장은 불만으로 세지 않습니다."
+                " Addresses or domains of your own people: their answers are never complaints.",
             ),
             Param(
                 name="automatic",
@@ -90,20 +92,28 @@ class Email(Source):
                 title_ko="자동 메일",
                 choices=("skip", "keep"),
                 default="skip",
-                help="Auto-replies, bounces and newsletters: skip them (they are counted) or keep.",
+                help="자동 응답·반송·뉴스레터를 건너뛸지(건수는 알려 드립니다) 모을지."
+                " Auto-replies, bounces and newsletters: skip them (they are counted) or keep.",
             ),
         ),
         credentials=(
-            Credential(name="username", title="User name", help="Mostly the whole address."),
+            Credential(
+                name="username",
+                title="User name",
+                help="대개 메일 주소 전체. Mostly the whole address.",
+            ),
             Credential(
                 name="password",
                 title="App password",
-                help="Gmail, Naver, Daum and others want one made for apps, not your own.",
+                help="네이버·다음·Gmail은 계정 비밀번호 대신 앱 비밀번호를 요구합니다."
+                " Gmail, Naver, Daum and others want one made for apps, not your own.",
             ),
         ),
-        cost="Free.",
-        limits="New mails every 5 minutes; of each mail the first 400 kB.",
-        terms="Mails are personal: watch only mailboxes meant for customers, and tell them.",
+        cost="무료. Free.",
+        limits="5분마다 새 메일, 메일마다 앞부분 400kB까지."
+        " New mails every 5 minutes; of each mail the first 400 kB.",
+        terms="메일은 개인 정보입니다. 고객용 메일함만 연결하고 고객에게 알리세요."
+        " Mails are personal: watch only mailboxes meant for customers, and tell them.",
         signup="Naver: 메일 > 환경설정 > POP3/IMAP 설정. Gmail: myaccount.google.com/apppasswords.",
     )
 

@@ -68,7 +68,8 @@ class Feed(Poller):
                 kind="url",
                 required=True,
                 example="https://news.example.com/rss.xml",
-                help="RSS, Atom or JSON Feed. For a web page, the error names its feed.",
+                help="RSS, Atom, JSON Feed의 주소. 웹페이지를 넣으면 그 안의 피드를 알려 드립니다."
+                " RSS, Atom or JSON Feed. For a web page, the error names its feed.",
             ),
             Param(
                 name="kind",
@@ -77,18 +78,24 @@ class Feed(Poller):
                 choices=tuple(kind.value for kind in _KINDS),
                 default=Kind.ARTICLE.value,
                 example="post",
-                help="article for news, post for blogs and forums, review for customer reviews.",
+                help="뉴스는 article, 블로그와 포럼은 post, 고객 리뷰는 review."
+                " article for news, post for blogs and forums, review for customer reviews.",
             ),
         ),
         credentials=(
             Credential(
-                name="username", title="User name", required=False, help="For feeds behind a login."
+                name="username",
+                title="User name",
+                required=False,
+                help="로그인이 필요한 피드에만. For feeds behind a login.",
             ),
             Credential(name="password", title="Password", required=False),
         ),
-        cost="Free.",
-        limits="One request a second and host; Retry-After, Cache-Control and ttl are obeyed.",
-        terms="Feeds are published to be read by programs; mind what the site says about reuse.",
+        cost="무료. Free.",
+        limits="호스트마다 1초에 한 번; Retry-After, Cache-Control, ttl을 따릅니다."
+        " One request a second and host; Retry-After, Cache-Control and ttl are obeyed.",
+        terms="피드는 프로그램이 읽도록 공개된 것이지만, 사이트의 재사용 조건을 확인하세요."
+        " Feeds are published to be read by programs; mind what the site says about reuse.",
         # Where the word may have slashes of its own the address goes without its scheme: then it is
         # not encoded, and https is meant.
         presets=(

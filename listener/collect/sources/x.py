@@ -144,7 +144,11 @@ class X(Poller):
                 choices=("search", "mentions", "replies", "posts", "stream"),
                 default="search",
                 example="search",
-                help="search: posts that match a query. mentions: posts that mention an account."
+                help="search: 검색식에 맞는 글, mentions: 계정을 언급한 글,"
+                " replies: 그 계정의 글에 달린 답글,"
+                " posts: 그 계정이 쓴 글 전부,"
+                " stream: 검색한 뒤 매번 몇 분씩 실시간 스트림을 받습니다."
+                " search: posts that match a query. mentions: posts that mention an account."
                 " replies: answers to its posts. posts: all that it says itself. stream: as search,"
                 " and then X's filtered stream for a few minutes of each run.",
             ),
@@ -153,15 +157,17 @@ class X(Poller):
                 title="Search query",
                 title_ko="검색식",
                 example='("누리마켓" OR #누리마켓) -is:retweet',
-                help="In X's own language, 512 characters at most. Left out: the brand's names,"
-                " aliases, hashtags and handles, without retweets.",
+                help="X의 검색 문법으로 512자까지. 비우면 브랜드의 이름·별칭·해시태그·계정으로 찾고"
+                " 리트윗은 뺍니다. In X's own language, 512 characters at most. Left out:"
+                " the brand's names, aliases, hashtags and handles, without retweets.",
             ),
             Param(
                 name="user",
                 title="Account",
                 title_ko="계정",
                 example="nurimarket",
-                help="For mentions, replies and posts: whose. Left out: the brand's first handle.",
+                help="mentions·replies·posts 방식에서 누구의 것인지. 비우면 브랜드의 첫 계정입니다."
+                " For mentions, replies and posts: whose. Left out: the brand's first handle.",
             ),
             Param(
                 name="history_days",
@@ -171,7 +177,8 @@ class X(Poller):
                 choices=tuple(str(day) for day in range(1, 8)),
                 default="7",
                 example="1",
-                help="For search and replies. Every post read costs; a popular word may bring"
+                help="search·replies 방식에서. 읽는 글마다 돈이 들고, 흔한 말은 하루에 수천 건일 수"
+                " 있습니다. For search and replies. Every post read costs; a popular word may bring"
                 " thousands a day.",
             ),
             Param(
@@ -182,7 +189,8 @@ class X(Poller):
                 choices=tuple(str(n) for n in range(1, 16)),
                 default="5",
                 example="10",
-                help="For stream: how long each run stays connected. It keeps a worker busy.",
+                help="stream 방식에서 한 번에 연결해 두는 시간. 그동안 작업자 하나를 차지합니다."
+                " For stream: how long each run stays connected. It keeps a worker busy.",
             ),
             Param(
                 name="refresh",
@@ -191,7 +199,8 @@ class X(Poller):
                 kind="boolean",
                 default="false",
                 example="true",
-                help="Takes over deletions, and new counts. Each post asked about is read, and"
+                help="삭제와 새 반응 수를 반영합니다. 다시 확인하는 글도 읽은 만큼 요금이 나갑니다."
+                " Takes over deletions, and new counts. Each post asked about is read, and"
                 " billed, again.",
             ),
         ),
@@ -199,14 +208,18 @@ class X(Poller):
             Credential(
                 name="bearer_token",
                 title="Bearer token",
-                help="Of an app in X's developer console, under Keys and tokens.",
+                help="X 개발자 콘솔의 앱 > Keys and tokens에 있습니다."
+                " Of an app in X's developer console, under Keys and tokens.",
             ),
         ),
-        cost="Pay per use: $0.005 for each post read, $0.010 for each account read and $0.005 for"
-        " each count of a query (2026).",
-        limits="450 requests in 15 minutes, 100 posts each; search goes back 7 days, mentions"
+        cost="쓴 만큼 냅니다: 글 하나에 0.005달러, 계정 하나에 0.010달러, 건수 조회 한 번에"
+        " 0.005달러(2026년). Pay per use: $0.005 for each post read, $0.010 for each account read and"
+        " $0.005 for each count of a query (2026).",
+        limits="15분에 450회, 한 번에 100건; 검색은 7일 전까지, 언급은 800건까지 보입니다."
+        " 450 requests in 15 minutes, 100 posts each; search goes back 7 days, mentions"
         " 800 posts.",
-        terms="X demands that what was deleted there is deleted here, and that posts are not passed"
+        terms="X에서 지워진 글은 여기서도 지워야 하고, 글을 대량으로 넘겨서는 안 됩니다."
+        " X demands that what was deleted there is deleted here, and that posts are not passed"
         " on in bulk.",
         quotas=(
             Quota(

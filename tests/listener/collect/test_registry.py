@@ -15,6 +15,7 @@ from listener.collect.registry import (
     check_params,
     find_pollers,
     find_sources,
+    in_two,
     spec_json,
 )
 from listener.errors import InvalidInput
@@ -104,6 +105,7 @@ def test_a_spec_as_json() -> None:
         "title": "Mode",
         "title_ko": "방식",
         "description": "",
+        "description_ko": "",
         "enum": ["search", "mentions"],
         "default": "search",
     }
@@ -139,3 +141,31 @@ def test_a_source_need_not_speak_http() -> None:
     assert "email" in found
     assert "email" not in find_pollers()
     assert find_pollers().items() < found.items()
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("무료. Free.", ("무료.", "Free.")),
+        ("예: nuri.bsky.social. The handle.", ("예: nuri.bsky.social.", "The handle.")),
+        ("하루 1,000회; 그뿐입니다. 1,000 a day; no more.",
+         ("하루 1,000회; 그뿐입니다.", "1,000 a day; no more.")),
+        ("비우면 주소의 국가, 없으면 kr. Left out: kr.",
+         ("비우면 주소의 국가, 없으면 kr.", "Left out: kr.")),
+        ("Only English.", ("", "Only English.")),
+        ("한국어뿐", ("한국어뿐", "")),
+        ("", ("", "")),
+    ],
+)  # fmt: skip
+def test_texts_in_two_languages_are_told_apart(text: str, parts: tuple[str, str]) -> None:
+    assert in_two(text) == parts
+
+
+@pytest.mark.parametrize("name", sorted(find_sources()))
+def test_a_spec_speaks_both_languages(name: str) -> None:
+    spec = find_sources()[name].spec
+    told = [spec.cost, spec.limits, spec.terms, *(one.help for one in spec.params)]
+    told += [one.help for one in spec.credentials]
+    assert [text for text in told if text and not all(in_two(text))] == []
+    assert spec.title_ko
+    assert all(one.title_ko for one in spec.params)
