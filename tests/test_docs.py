@@ -15,10 +15,13 @@ from fastapi import FastAPI
 
 from api.app import create_app
 from api.routes.health import _read
+from listener.alert import notice
 from listener.alert.message import EVENTS, AlertFacts, Sample, SpikeFacts, payload
 from listener.cli import app as command_line
+from listener.collect.health import State
 from listener.collect.push import PUSHED
 from listener.collect.registry import check_params, find_sources
+from listener.pipeline.notices import TRIES
 from listener.runtime.wiring import build
 from listener.settings import PREFIX, Settings
 from listener.store.work import Database
@@ -317,6 +320,38 @@ def test_fields_of_the_webhook_are_documented() -> None:
     missing = {key for key in _keys(data) if not re.search(rf"[`.\"]{key}[`\".\[]", text)}
     assert not missing
     assert not [event for event in EVENTS if f"`{event}`" not in text]
+
+
+def test_notices_are_documented() -> None:
+    text = page("alerts.md")
+    now = datetime(2025, 3, 10, tzinfo=UTC)
+    facts = notice.NoticeFacts(
+        notice_id=1,
+        source="feed",
+        source_title=("피드", "Feed"),
+        place="",
+        state=State.FAILING,
+        outcome=Outcome.UNAVAILABLE,
+        title=("", ""),
+        reason=("", ""),
+        advice=("", ""),
+        detail="",
+        watches=((1, "a"),),
+        since=now,
+        opened_at=now,
+        missed=(notice.Missed(watch_id=1, from_at=now, to_at=None, why="outage"),),
+    )
+    data = notice.payload(facts, "source.failing", now=now, tz=UTC)  # type: ignore[arg-type]
+    missing = {key for key in _keys(data) if not re.search(rf"[`.\"]{key}[`\".\[]", text)}
+    assert not missing
+    assert not [event for event in notice.EVENTS if f"`{event}`" not in text]
+
+
+def test_states_of_watches_are_documented() -> None:
+    for name in ("concepts.md", "operations.md"):
+        text = page(name)
+        told = State if name == "concepts.md" else TRIES
+        assert not [state for state in told if f"`{state}`" not in text], name
 
 
 # --- links ---------------------------------------------------------------------------------------
