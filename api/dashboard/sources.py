@@ -11,7 +11,6 @@ from api.dashboard import connection_pages
 from api.dashboard.view import PageView, View
 from api.dashboard.watched import DAY, rated_lines, troubles, watched, worst_first
 from api.routes.schemas import Id
-from listener.collect.health import State
 from listener.store import brands, notices, runs, watches
 from listener.store.tables import WatchRow
 
@@ -48,7 +47,6 @@ def listing(view: PageView) -> Response:
         notices=told,
         has_brand=has_brand,
         troubled=sum(one.health.tone in ("bad", "warn") for one in found),
-        SUSPECT=State.SUSPECT,
     )
 
 
@@ -98,7 +96,6 @@ def one(view: PageView, watch_id: Id) -> Response:
         units=connection_pages.UNITS,
         periods=connection_pages.PERIODS,
         health_of=connection_pages.HEALTH,
-        SUSPECT=State.SUSPECT,
     )
 
 

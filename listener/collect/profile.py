@@ -84,17 +84,16 @@ class Quiet:
         tops = (*self.tops, self.top)[-MEMORY_DAYS:] if self.day else self.tops
         return Quiet(day=day, top=length, tops=tops)
 
-    def limit(self, chance: float, least: float) -> float:
-        """The length that a day exceeds with that chance, never under 2.5 times the
-        longest known.
+    def limit(self, chance: float) -> float:
+        """The length that a day exceeds with that chance, at least 2.5 times the longest known.
 
-        Gumbel with mean and variance of the daily longest (Coles 2001, section 3.1); ``least`` is
-        a floor of the standard deviation.
+        Gumbel with mean and variance of the daily longest (Coles 2001, section 3.1); the standard
+        deviation counts as a fifth of the mean at least.
         """
         known = (*self.tops, self.top)
         mean = sum(known) / len(known)
         spread = math.sqrt(sum((one - mean) ** 2 for one in known) / len(known))
-        beta = _BETA * max(spread, least, mean / 5)
+        beta = _BETA * max(spread, mean / 5)
         return max(
             mean - _EULER * beta - beta * math.log(-math.log1p(-chance)), _BEYOND * max(known)
         )
@@ -234,14 +233,14 @@ def _too_many_empty(usual: Profile, seen: Profile) -> int | None:
     share = (usual.empty * runs + 1) / (runs + 2)
     if usual.empty > RARE or row * math.log(share) > math.log(EMPTY):
         return None
-    return round(row) if row > usual.reading.limit(DAILY, 0.0) else None
+    return round(row) if row > usual.reading.limit(DAILY) else None
 
 
 def _too_quiet(usual: Profile, seen: Profile) -> float | None:
     """The limit, where it has been quiet for longer."""
     if len(usual.quiet.tops) < LEAST_DAYS:
         return None
-    limit = usual.quiet.limit(DAILY, 0.0)
+    limit = usual.quiet.limit(DAILY)
     return limit if seen.quiet.length > limit else None
 
 
