@@ -560,7 +560,7 @@ def _item(view: Mapping[str, Any], watch: Watch, *, own: bool = False) -> RawIte
     handle = str(author.get("handle") or "")
     known = handle and handle != "handle.invalid"
     shares = [view[name] for name in ("repostCount", "quoteCount") if view.get(name) is not None]
-    item = _post(
+    return _post(
         view["uri"],
         view["record"],
         _time(view.get("indexedAt")),
@@ -570,9 +570,6 @@ def _item(view: Mapping[str, Any], watch: Watch, *, own: bool = False) -> RawIte
             name=author.get("displayName") or "",
             url=f"{SITE}/profile/{handle if known else author['did']}",
         ),
-    )
-    return replace(
-        item,
         is_own=own or _is_own(watch.brand, handle),
         media=tuple(_media(view.get("embed") or {})),
         engagement=Engagement(
@@ -585,9 +582,9 @@ def _item(view: Mapping[str, Any], watch: Watch, *, own: bool = False) -> RawIte
 
 
 def _post(
-    uri: str, record: Mapping[str, Any], seen_at: datetime | None, author: RawAuthor
+    uri: str, record: Mapping[str, Any], seen_at: datetime | None, author: RawAuthor, **more: Any
 ) -> RawItem:
-    """A post's own record: what its author's program wrote."""
+    """A post's own record, what its author's program wrote, and ``more`` of the item's fields."""
     reply = record.get("reply") or {}
     parent = (reply.get("parent") or {}).get("uri")
     languages = record.get("langs") or [None]
@@ -601,6 +598,7 @@ def _post(
         language=languages[0],
         parent_id=parent or _quoted_post(record.get("embed") or {}),
         thread_id=(reply.get("root") or {}).get("uri") or parent,
+        **more,
     )
 
 
@@ -664,8 +662,9 @@ def _streamed(event: Mapping[str, Any], words: Sequence[str], watch: Watch) -> R
     if not any(word in text for word in words):
         return None
     author = RawAuthor(native_id=did, url=f"{SITE}/profile/{did}")
-    item = _post(uri, record, datetime.fromtimestamp(int(event["time_us"]) / 1e6, UTC), author)
-    return replace(item, is_own=_is_own(watch.brand, did), raw=event)
+    seen_at = datetime.fromtimestamp(int(event["time_us"]) / 1e6, UTC)
+    own = _is_own(watch.brand, did)
+    return _post(uri, record, seen_at, author, is_own=own, raw=event)
 
 
 def _forgotten(since: int, first: int) -> tuple[Gap, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -108,11 +109,12 @@ class HackerNews(Poller):
         if at.token and marks and _at(max(marks, key=_at)).timestamp() >= int(at.token):
             return Parsed(items=(), reached=False)  # a server that does not know the filter
         next_page = _next_page(answer, marks, at)
+        said, brand = _said(at.lane), watch.brand
         notices: tuple[str, ...] = ()
         if at.first and at.above is None and answer.get("nbHits"):
             notices = (f"Hacker News has {answer['nbHits']:,} hits for {at.lane}.",)
         return Parsed(
-            items=tuple(_item(hit, watch.brand) for hit in hits if _fits(hit, at.lane)),
+            items=tuple(_item(hit, brand) for hit in hits if _fits(hit, at.lane, said)),
             next_page=next_page,
             # Only what is newer than the mark was asked for, so the end is the way down to it.
             reached=True if next_page is None else None,
@@ -184,10 +186,21 @@ def _next_page(answer: Mapping[str, Any], marks: Sequence[Mark], at: Position) -
     return str(below if asked is None or below < asked else asked - 1)
 
 
-def _fits(hit: Mapping[str, Any], query: str) -> bool:
+_SEARCHED = ("title", "url", "story_text", "comment_text", "story_title", "story_url")
+
+
+def _said(query: str) -> re.Pattern[str]:
+    """The query as it stands, as whole words: most hits have it like that."""
+    words = query.replace('"', " ").split()
+    return re.compile(rf"(?<!\w){re.escape(' '.join(words))}(?!\w)", re.IGNORECASE)
+
+
+def _fits(hit: Mapping[str, Any], query: str, said: re.Pattern[str]) -> bool:
     """Whether the hit has all the words that were asked for, in whatever Algolia searches."""
-    names = ("title", "url", "story_text", "comment_text", "story_title", "story_url")
-    text = " ".join(clean(hit.get(name) or "", html=True) for name in names)
+    texts = [hit.get(name) or "" for name in _SEARCHED]
+    if any(map(said.search, texts)):
+        return True
+    text = " ".join(clean(one, html=True) for one in texts)
     if not text.strip():
         return False  # deleted, and still in the index
     tokens = search_tokens(text)
@@ -204,7 +217,7 @@ def _item(hit: Mapping[str, Any], brand: Brand | None) -> RawItem:
     item_id, author = str(hit["objectID"]), hit.get("author") or ""
     comment = hit.get("comment_text") is not None or "comment" in (hit.get("_tags") or ())
     story_id, parent_id = hit.get("story_id"), hit.get("parent_id")
-    own = {handle.lstrip("@").lower() for handle in brand.handles} if brand else set()
+    own = [handle.lstrip("@").lower() for handle in brand.handles] if brand else []
     return RawItem(
         external_id=item_id,
         kind=Kind.COMMENT if comment else Kind.POST,

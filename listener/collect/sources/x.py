@@ -213,8 +213,8 @@ class X(Poller):
             ),
         ),
         cost="쓴 만큼 냅니다: 글 하나에 0.005달러, 계정 하나에 0.010달러, 건수 조회 한 번에"
-        " 0.005달러(2026년). Pay per use: $0.005 for each post read, $0.010 for each account read and"
-        " $0.005 for each count of a query (2026).",
+        " 0.005달러(2026년). Pay per use: $0.005 for each post read, $0.010 for each account read"
+        " and $0.005 for each count of a query (2026).",
         limits="15분에 450회, 한 번에 100건; 검색은 7일 전까지, 언급은 800건까지 보입니다."
         " 450 requests in 15 minutes, 100 posts each; search goes back 7 days, mentions"
         " 800 posts.",
