@@ -96,7 +96,8 @@ class PageSpider(SourceSpider):
                 title_ko="읽는 방법",
                 default="auto",
                 choices=MODES,
-                help="auto tells articles, threads and lists apart; selectors reads what you name.",
+                help="auto는 기사·게시판·목록을 스스로 가리고, selectors는 적은 자리만 읽습니다."
+                " auto tells articles, threads and lists apart; selectors reads what you name.",
             ),
             Param(
                 name="item",
@@ -104,7 +105,8 @@ class PageSpider(SourceSpider):
                 title_ko="선택자: 글 하나 (CSS 또는 XPath)",
                 kind="selector",
                 example="li.review",
-                help="The block that repeats. Without it the whole page is one item.",
+                help="되풀이되는 칸. 비우면 페이지 전체가 글 하나입니다."
+                " The block that repeats. Without it the whole page is one item.",
             ),
             *(
                 Param(
@@ -121,7 +123,7 @@ class PageSpider(SourceSpider):
                 title="What the items are",
                 title_ko="글의 종류",
                 choices=("post", "comment", "review", "article", "answer"),
-                help="Guessed when left empty.",
+                help="비우면 짐작합니다. Guessed when left empty.",
             ),
             Param(
                 name="rating_max",
@@ -135,12 +137,15 @@ class PageSpider(SourceSpider):
                 title="Time zone of the page's times",
                 title_ko="페이지에 적힌 시각의 시간대",
                 choices=_ZONES,
-                help="When left empty: Seoul for pages in Korean, else UTC.",
+                help="비우면 한국어 페이지는 서울, 나머지는 UTC로 읽습니다."
+                " When left empty: Seoul for pages in Korean, else UTC.",
             ),
         ),
-        limits="One page at a time with pauses; robots.txt with its Crawl-delay is obeyed.",
-        terms="Only pages whose terms and robots.txt allow reading; no way around blocks.",
-        cost="Free.",
+        limits="한 번에 한 페이지씩 쉬어 가며 읽고 robots.txt와 Crawl-delay를 지킵니다."
+        " One page at a time with pauses; robots.txt with its Crawl-delay is obeyed.",
+        terms="약관과 robots.txt가 허락하는 페이지만 읽습니다. 차단을 우회하지 않습니다."
+        " Only pages whose terms and robots.txt allow reading; no way around blocks.",
+        cost="무료. Free.",
     )
 
     def __init__(self, job: str | None = None, **kwargs: Any) -> None:

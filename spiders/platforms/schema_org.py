@@ -65,9 +65,11 @@ class ReviewsSpider(SourceSpider):
                 example="https://shop.example/products/17",
             ),
         ),
-        limits="One page at a time with pauses; robots.txt is obeyed.",
-        terms="Only pages whose terms and robots.txt allow reading; no way around blocks.",
-        cost="",
+        limits="한 번에 한 페이지씩 쉬어 가며 읽고 robots.txt와 Crawl-delay를 지킵니다."
+        " One page at a time with pauses; robots.txt with its Crawl-delay is obeyed.",
+        terms="약관과 robots.txt가 허락하는 페이지만 읽습니다. 차단을 우회하지 않습니다."
+        " Only pages whose terms and robots.txt allow reading; no way around blocks.",
+        cost="무료. Free.",
     )
 
     def first_requests(self) -> Iterator[Request]:

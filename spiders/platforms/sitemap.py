@@ -53,7 +53,8 @@ class SitemapSpider(SourceSpider):
                 title_ko="읽을 범위",
                 default="article",
                 choices=("article", "title"),
-                help="title takes what a news sitemap tells itself and opens no page.",
+                help="title은 뉴스 사이트맵에 적힌 제목만 모으고 페이지를 열지 않습니다."
+                " title takes what a news sitemap tells itself and opens no page.",
             ),
             Param(
                 name="only",
@@ -62,9 +63,11 @@ class SitemapSpider(SourceSpider):
                 example="/news/ /review/",
             ),
         ),
-        limits="One page at a time with pauses; robots.txt with its Crawl-delay is obeyed.",
-        terms="Only sites whose terms and robots.txt allow reading; no way around blocks.",
-        cost="Free.",
+        limits="한 번에 한 페이지씩 쉬어 가며 읽고 robots.txt와 Crawl-delay를 지킵니다."
+        " One page at a time with pauses; robots.txt with its Crawl-delay is obeyed.",
+        terms="약관과 robots.txt가 허락하는 사이트만 읽습니다. 차단을 우회하지 않습니다."
+        " Only sites whose terms and robots.txt allow reading; no way around blocks.",
+        cost="무료. Free.",
     )
 
     def __init__(self, job: str | None = None, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ from twisted.internet.error import TimeoutError as TwistedTimeout
 
 from builders import NOW
 from driving import HOST, Answer, Driven, drive
+from listener.collect.registry import in_two
 from listener.types import GapReason, State
 from spiders.platforms.page import PageSpider
 from spiders.platforms.schema_org import ReviewsSpider
@@ -23,6 +24,14 @@ HOUR = timedelta(hours=1)
 
 def _html(text: str, **headers: str) -> Answer:
     return 200, {"content-type": "text/html; charset=utf-8", **headers}, text.encode()
+
+
+@pytest.mark.parametrize("kind", [PageSpider, ReviewsSpider, SitemapSpider])
+def test_a_spec_speaks_both_languages(kind: Any) -> None:
+    spec = kind.spec
+    told = [spec.cost, spec.limits, spec.terms, *(one.help for one in spec.params)]
+    assert [text for text in told if text and not all(in_two(text))] == []
+    assert all(one.title_ko for one in spec.params)
 
 
 # --- reviews -------------------------------------------------------------------------------------
