@@ -25,6 +25,9 @@ OPEN = {
     ("GET", "/readyz"),
     ("POST", "/login"),
     ("POST", "/login/link"),
+    # Senders sign what they post, or bear a token; who does not is told so or finds nothing.
+    ("POST", "/hooks/{public_id}"),
+    ("POST", "/hooks/{public_id}/{token}"),
 }
 Problem = Callable[..., dict[str, Any]]
 PASSWORD = "correct horse battery"
