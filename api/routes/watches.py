@@ -192,14 +192,16 @@ def preview_watch(services: ServicesDep, now: Now, body: PreviewIn) -> Response:
     """
     checked = services.wiring.check_watch(body.source, body.params, match=body.match, every=None)
     with services.database.write() as work:
-        payload = {
+        payload: dict[str, Any] = {
             "source": body.source,
             "params": dict(checked.params),
             "match": checked.match.value,
             "brand_id": _brand(work.session, body.brand),
-            "every_s": body.every_s,
-            "connection_id": body.connection_id,
         }
+        if body.every_s is not None:
+            payload["every_s"] = body.every_s
+        if body.connection_id is not None:
+            payload["connection_id"] = body.connection_id
         connections.check_source(work.session, body.connection_id, body.source)
         job_id = jobs.ask(work.session, "preview", payload, now=now)
         work.commit()
