@@ -177,7 +177,7 @@ def test_command_has_help_with_an_example(name: str) -> None:
 
 
 def test_documented_commands_exist() -> None:
-    headings = re.findall(r"^### `(listener [a-z -]+)`$", page("cli.md"), re.MULTILINE)
+    headings = re.findall(r"^### `(listener [a-z][a-z -]*)`$", page("cli.md"), re.MULTILINE)
     assert sorted(headings) == sorted(COMMANDS)
 
 
