@@ -116,7 +116,7 @@ def test_from_nothing_to_mentions(installed: Run, run: Run) -> None:
         failed = run("collect", "--once", "--watch", "1", "--json")
         assert failed.returncode == 1
         assert json.loads(failed.stdout)["outcome"] == "unavailable"
-    assert "unavailable" in run("watch", "list").stdout
+    assert "\tfailing\t" in run("watch", "list").stdout
     assert run("collect", "--once", "--watch", "7").returncode == 1
     assert run("collect").returncode == 1
 
