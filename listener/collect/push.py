@@ -18,10 +18,12 @@ PUSHED = (
         every=timedelta(),
         kind=Kind.SURVEY,
         default_match=MatchMode.ALL,
-        push="Set one up under “Inbound webhooks” or with `listener inbound add`.",
-        cost="Free.",
-        limits="1 MB and 1,000 items a delivery, 600 deliveries a minute and endpoint.",
-        terms="You decide what is sent; send no more of a person than you need.",
+        push="‘웹훅 받기’나 `listener inbound add`로 만드세요."
+        " Set one up under “Inbound webhooks” or with `listener inbound add`.",
+        cost="무료. Free.",
+        limits="한 번에 1MB와 1,000건, 웹훅마다 1분에 600번까지."
+        " 1 MB and 1,000 items a delivery, 600 deliveries a minute and endpoint.",
+        terms="필요한 만큼만 보내세요. Send no more of a person than you need.",
     ),
     SourceSpec(
         name="file",
@@ -30,9 +32,9 @@ PUSHED = (
         every=timedelta(),
         kind=Kind.REVIEW,
         default_match=MatchMode.ALL,
-        push="Read one with `listener ingest FILE`.",
-        cost="Free.",
-        limits="None but the disk.",
-        terms="Files that you may use.",
+        push="`listener ingest FILE`로 읽으세요. Read one with `listener ingest FILE`.",
+        cost="무료. Free.",
+        limits="디스크 용량까지. None but the disk.",
+        terms="쓸 권리가 있는 파일만 읽으세요. Files that you may use.",
     ),
 )

@@ -114,7 +114,7 @@ class Email(Source):
         " New mails every 5 minutes; of each mail the first 400 kB.",
         terms="메일은 개인 정보입니다. 고객용 메일함만 연결하고 고객에게 알리세요."
         " Mails are personal: watch only mailboxes meant for customers, and tell them.",
-        signup="Naver: 메일 > 환경설정 > POP3/IMAP 설정. Gmail: myaccount.google.com/apppasswords.",
+        signup="https://myaccount.google.com/apppasswords",
     )
 
     def collect(self, watch: Watch, state: State, *, now: datetime) -> Iterator[Batch]:
