@@ -149,7 +149,7 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
         "needs_brand": spec.needs_brand,
         "languages": list(spec.languages),
         "base_url": spec.base_url,
-        "base_url_setting": f"{PREFIX}{spec.name.upper()}__BASE_URL",
+        "base_url_setting": None if spec.push else f"{PREFIX}{spec.name.upper()}__BASE_URL",
         "params": {
             "type": "object",
             "properties": {one.name: _property(one) for one in spec.params},
@@ -168,9 +168,9 @@ def spec_json(spec: SourceSpec) -> dict[str, Any]:
         ],
         "signup": spec.signup,
         "push": spec.push,
-        "cost": spec.cost,
-        "limits": spec.limits,
-        "terms": spec.terms,
+        **_in_both("cost", spec.cost),
+        **_in_both("limits", spec.limits),
+        **_in_both("terms", spec.terms),
         "quotas": [
             {
                 "unit": one.unit,

@@ -20,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
@@ -84,7 +85,7 @@ class SpiderCollector:
             settings = self._settings
             job = CrawlJob(
                 source=self.spec.name,
-                params=watch.params,
+                params=_on_server(self.spec, watch),
                 cursor=state.cursor,
                 validators=state.validators,
                 now=now,
@@ -238,6 +239,20 @@ def _fingerprint() -> str:
     files = sorted(path for place in _folders() for path in place.rglob("*.py"))
     told = [(str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in files]
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
+
+
+def _on_server(spec: SourceSpec, watch: Watch) -> dict[str, str]:
+    """The watch's parameters; a base URL takes the place of scheme and host in its addresses."""
+    base = (watch.connection.base_url or "").rstrip("/")
+    params = dict(watch.params)
+    if base:
+        for one in spec.params:
+            if one.name == "url" and one.name in params:
+                params[one.name] = " ".join(
+                    base + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
+                    for url in params[one.name].split()
+                )
+    return params
 
 
 def _environ() -> dict[str, str]:
