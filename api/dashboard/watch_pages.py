@@ -9,14 +9,16 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from api.dashboard.connection_pages import PERIODS, UNITS, choices
 from api.dashboard.forms import ANYWHERE, Form, Sent
 from api.dashboard.names import KINDS, Pair
 from api.dashboard.view import PageView, View
 from api.routes.schemas import Id
+from listener.collect.presets import filled
 from listener.errors import InvalidInput, ListenerError, NotFound
 from listener.settings import source_setting
-from listener.store import brands, jobs, watches
-from listener.types import MatchMode, Span
+from listener.store import brands, connections, jobs, watches
+from listener.types import Brand, MatchMode, Span
 
 router = APIRouter()
 
@@ -45,7 +47,7 @@ _TOO_LONG = timedelta(minutes=5)
 
 @router.get("/watches/new")
 def new(view: PageView) -> Response:
-    """Choose a source; then its form."""
+    """Choose a source, or a preset of one; then its form."""
     query = view.request.query_params
     source, brand = query.get("source", ""), query.get("brand", "")
     spec = view.sources().get(source)
@@ -57,6 +59,7 @@ def new(view: PageView) -> Response:
         "brand": brand,
         "match": str(spec["default_match"]),
         "every": _minutes(spec["every_seconds"]),
+        "preset": query.get("preset", ""),
         **{
             _PREFIX + name: str(one.get("default", ""))
             for name, one in spec["params"]["properties"].items()
@@ -74,27 +77,19 @@ def add(view: PageView, form: Sent) -> Response:
     checked = _check(view, spec, form)
     if checked is None or form.errors:
         return _form(view, spec, form, status=422)
-    brand_id = int(form.get("brand")) if form.get("brand").isdecimal() else None
     if form.get("action") == "preview":
-        with view.services.database.write() as work:
-            payload = {
-                "source": spec["name"],
-                "params": dict(checked.params),
-                "match": checked.match.value,
-                "brand_id": brand_id,
-            }
-            job_id = jobs.ask(work.session, "preview", payload, now=view.now)
-            work.commit()
-        return _form(view, spec, form, job_id=job_id)
+        return _form(view, spec, form, job_id=_ask(view, spec, checked, form))
     try:
         with view.services.database.write() as work:
+            connections.check_source(work.session, _number(form, "connection"), spec["name"])
             watches.create(
                 work.session,
                 source=spec["name"],
                 params=checked.params,
                 match=checked.match,
                 every=checked.every,
-                brand_id=brand_id,
+                brand_id=_number(form, "brand"),
+                connection_id=_number(form, "connection"),
                 label=form.get("label")[:200],
                 now=view.now,
             )
@@ -105,6 +100,86 @@ def add(view: PageView, form: Sent) -> Response:
     return view.go("/sources", "watch-added")
 
 
+@router.get("/watches/{watch_id}/edit")
+def edit(view: PageView, watch_id: Id) -> Response:
+    """The form of a watch that is there."""
+    with view.services.database.read() as session:
+        row = watches.get(session, watch_id)
+    values = {
+        "brand": str(row.brand_id or ""),
+        "connection": str(row.connection_id or ""),
+        "match": row.match,
+        "every": _minutes(row.every_s),
+        "label": row.label,
+        **{_PREFIX + name: value for name, value in row.params.items()},
+    }
+    return _form(view, _spec_of(view, row.source), Form(values), watch_id=watch_id)
+
+
+@router.post("/watches/{watch_id}/edit")
+def change(view: PageView, watch_id: Id, form: Sent) -> Response:
+    """Test the changed watch, or save it. A new question is collected anew, from its history on."""
+    with view.services.database.read() as session:
+        row = watches.get(session, watch_id)
+    spec = _spec_of(view, row.source)
+    checked = _check(view, spec, form)
+    if checked is None or form.errors:
+        return _form(view, spec, form, status=422, watch_id=watch_id)
+    if form.get("action") == "preview":
+        job_id = _ask(view, spec, checked, form)
+        return _form(view, spec, form, job_id=job_id, watch_id=watch_id)
+    fields: dict[str, Any] = {
+        "params": checked.params,
+        "match": checked.match.value,
+        "every": checked.every,
+        "label": form.get("label")[:200],
+    }
+    told = {"brand_id": _number(form, "brand"), "connection_id": _number(form, "connection")}
+    # Naming one of these makes it a new question.
+    fields |= {name: value for name, value in told.items() if value != getattr(row, name)}
+    try:
+        with view.services.database.write() as work:
+            connections.check_source(work.session, _number(form, "connection"), row.source)
+            watches.update_watch(work.session, watch_id, now=view.now, **fields)
+            work.commit()
+    except ListenerError as error:
+        form.blame(error, view.say)
+        return _form(view, spec, form, status=422, watch_id=watch_id)
+    return view.go(f"/sources/{watch_id}", "saved")
+
+
+def _spec_of(view: View, source: str) -> Mapping[str, Any]:
+    spec = view.sources().get(source)
+    if spec is None:
+        raise NotFound(f"There is no source {source!r} any more.")
+    return spec
+
+
+def _number(form: Form, name: str) -> int | None:
+    return int(form.get(name)) if form.get(name).isdecimal() else None
+
+
+def _ask(view: View, spec: Mapping[str, Any], checked: Any, form: Form) -> int:
+    """Ask for a preview; gives the job."""
+    with view.services.database.write() as work:
+        payload = {
+            "source": spec["name"],
+            "params": dict(checked.params),
+            "match": checked.match.value,
+            "brand_id": _number(form, "brand"),
+            "connection_id": _number(form, "connection"),
+            "every_s": checked.every.total_seconds(),
+        }
+        job_id = jobs.ask(work.session, "preview", payload, now=view.now)
+        work.commit()
+    return job_id
+
+
+def _preset(spec: Mapping[str, Any], form: Form) -> Mapping[str, Any] | None:
+    """The preset that the form fills in."""
+    return next((one for one in spec["presets"] if one["name"] == form.get("preset")), None)
+
+
 def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
     """The checked watch, or None with the errors in the form."""
     say = view.say
@@ -113,8 +188,13 @@ def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
         for name in spec["params"]["properties"]
         if form.get(_PREFIX + name)
     }
+    preset = _preset(spec, form)
+    if preset is not None and form.get("word"):
+        params |= filled(preset["params"], form.get("word"))
     for name in spec["params"]["required"]:
-        if name not in params:
+        if name not in params and preset is not None:
+            form.errors["word"] = say("꼭 적어야 하는 칸입니다.", "This is needed.")
+        elif name not in params:
             form.errors[_PREFIX + name] = say(
                 "꼭 적어야 하는 칸입니다.", "This is needed."
             ) + _example(view, spec, name)
@@ -133,7 +213,11 @@ def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
         return None
     try:
         return view.services.wiring.check_watch(
-            spec["name"], params, match=form.get("match") or None, every=every
+            spec["name"],
+            params,
+            match=form.get("match") or None,
+            every=every,
+            brand=_brand(view, form),
         )
     except InvalidInput as error:
         name = error.field or ANYWHERE
@@ -149,6 +233,14 @@ def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
     return None
 
 
+def _brand(view: View, form: Form) -> Brand | None:
+    brand_id = _number(form, "brand")
+    if brand_id is None:
+        return None
+    with view.services.database.read() as session:
+        return brands.get(session, brand_id)
+
+
 def _example(view: View, spec: Mapping[str, Any], name: str) -> str:
     examples = spec["params"]["properties"][name].get("examples") or ()
     return view.say(" 예: {x}", " Such as {x}", x=examples[0]) if examples else ""
@@ -161,9 +253,11 @@ def _form(
     *,
     status: int = 200,
     job_id: int | None = None,
+    watch_id: int | None = None,
 ) -> Response:
     with view.services.database.read() as session:
         every = brands.listing(session)
+    accounts = choices(view, spec["name"])
     missing = [
         one["setting"]
         for one in spec["credentials"]
@@ -176,7 +270,10 @@ def _form(
         form=form,
         brands=every,
         missing=missing,
+        accounts=accounts,
+        preset=_preset(spec, form),
         job_id=job_id,
+        watch_id=watch_id,
         prefix=_PREFIX,
         choice=lambda name, code: _choice(view, name, code),
         is_page=spec["name"] == _PAGE,
@@ -223,6 +320,9 @@ def preview(view: PageView, job_id: Id) -> Response:
         result=result,
         items=items,
         has_brand=job.payload.get("brand_id") is not None,
+        ahead=result.get("forecast"),
+        units=UNITS,
+        periods=PERIODS,
         fields=_fields(job.payload, items) if job.payload.get("source") == _PAGE else (),
     )
 
