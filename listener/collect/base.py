@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from listener.collect import cursor as cursors
 from listener.collect.cursor import Mark, Track
+from listener.collect.shape import WrongType, checked
 from listener.errors import (
     AuthRejected,
     BudgetExhausted,
@@ -366,7 +367,8 @@ class Poller(Source):
 
     def _read(self, read: Callable[[], Parsed], page: Page) -> Parsed:
         try:
-            return read()
+            parsed = read()
+            return replace(parsed, items=checked(parsed.items))
         except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
             raise LayoutChanged(
                 f"{self.spec.title} answers in an unknown shape: {_missing(error)}.",
@@ -476,4 +478,6 @@ def _missing(error: Exception) -> str:
         return f"{error.args[0]!r} is missing" if error.args else "something is missing"
     if isinstance(error, IndexError):
         return "a list is shorter than expected"
+    if isinstance(error, WrongType):
+        return str(error)
     return f"something has another type than expected ({type(error).__name__})"
