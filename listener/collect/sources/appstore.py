@@ -444,7 +444,8 @@ def _entries(page: Page) -> tuple[tuple[Mapping[str, Any], ...], int]:
     try:
         feed = json.loads(text, strict=False)["feed"]
         # One review is an object instead of a list, none leaves the key out.
-        rows = feed.get("entry", [])
+        told = feed.get("entry") or []
+        rows = [dict(row) for row in (told if isinstance(told, list) else [told])]
         links = feed.get("link", [])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise LayoutChanged(
@@ -452,7 +453,7 @@ def _entries(page: Page) -> tuple[tuple[Mapping[str, Any], ...], int]:
             hint="The source may have changed; a newer version of Listener may know it.",
             status=page.status,
         ) from None
-    return tuple(rows if isinstance(rows, list) else [rows]), _last_page(links)
+    return tuple(rows), _last_page(links)
 
 
 def _last_page(links: Any) -> int:
@@ -505,11 +506,11 @@ def _without_app(
 def _review(row: Mapping[str, Any], app: str, product: str, country: str) -> RawItem:
     """A review of the feed. Raises KeyError and the like for what must be there."""
     published, precision = read_date(_label(row.get("updated")))
-    rating = int(_label(row["im:rating"]))
+    rating = int(_needed(row, "im:rating"))
     if not 1 <= rating <= 5:
         raise ValueError("a rating off its scale")
     return RawItem(
-        external_id=_review_id(_label(row["id"])),
+        external_id=_review_id(_needed(row, "id")),
         kind=Kind.REVIEW,
         title=_label(row.get("title")) or None,
         text=_label(row["content"]),
@@ -535,6 +536,14 @@ def _label(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("label")
     return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _needed(row: Mapping[str, Any], name: str) -> str:
+    """A label that must be there. Raises KeyError."""
+    found = _label(row[name])
+    if not found:
+        raise KeyError(name)
+    return found
 
 
 def _review_id(text: str) -> str:

@@ -225,7 +225,7 @@ class GooglePlay(Poller):
                 status=page.status,
             )
         token = str(answer["access_token"])
-        lasts = timedelta(seconds=int(answer.get("expires_in") or 0)) - _TOKEN_MARGIN
+        lasts = timedelta(seconds=_seconds(answer.get("expires_in"))) - _TOKEN_MARGIN
         self._tokens[account.private_key, endpoint] = (token, now + lasts)
         return token
 
@@ -508,6 +508,11 @@ def _part(value: Mapping[str, Any]) -> str:
 
 def _encode(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _seconds(told: Any) -> int:
+    """How long a token lasts; none where that cannot be read."""
+    return int(told) if isinstance(told, int) or str(told).isdecimal() else 0
 
 
 def _said(answer: Any, assertion: str) -> str:

@@ -270,7 +270,9 @@ class Reddit(Poller):
         marks = [Mark(row["data"]["name"], min(_moment(row["data"]), at.now)) for row in rows]
         before, shown = _token(at.token)
         shown = (shown or 0) + len(data["children"])
-        after = data.get("after") if data["children"] else None
+        after = data["after"] if data["children"] else None
+        if not isinstance(after, str | None):
+            raise TypeError("a token that is no text")
         if after == before:
             after = None  # a server that answers every page with the same one leads nowhere
         reached = None
@@ -365,7 +367,7 @@ class Reddit(Poller):
                 raise _counted(
                     LayoutChanged("Reddit gives a token in an unknown shape."), page.requests
                 )
-            lasts = timedelta(seconds=float(told.get("expires_in") or 3_600))
+            lasts = timedelta(seconds=_seconds(told.get("expires_in")))
             self._tokens[name] = (str(told["access_token"]), self.net.now() + lasts - _EARLY)
             return str(told["access_token"]), page.requests
 
@@ -465,6 +467,11 @@ def _agent(watch: Watch) -> dict[str, str]:
 def _pace(watch: Watch) -> Rule | None:
     """Slow toward Reddit itself; a server of one's own goes by the usual rules."""
     return PACE if _base(watch) == HOME else None
+
+
+def _seconds(told: Any) -> int:
+    """How long a token lasts: an hour where that cannot be read."""
+    return int(told) if isinstance(told, int | float) or str(told).isdecimal() else 3_600
 
 
 def _token(token: str | None) -> tuple[str | None, int | None]:

@@ -298,7 +298,12 @@ def _after_questions(answer: Mapping[str, Any], place: Place, answers: bool) -> 
     if more:
         oldest = min(active)  # others of that second may follow
         until = oldest if until is None or oldest < until else until - 1
-    titles = {str(row["question_id"]): row["title"] for row in rows if row.get("answer_count")}
+    titles = {
+        # Where the count is not told there may be some.
+        str(row["question_id"]): row["title"]
+        for row in rows
+        if row.get("answer_count", 1) != 0
+    }
     if answers and titles:
         return Place(until=until, more=more, titles=titles)
     return Place(until=until) if more else None

@@ -326,7 +326,8 @@ class YouTube(Poller):
         self, answer: Any, step: Step, rest: list[Step], watch: Watch, at: Position
     ) -> Parsed:
         followed = _followed(at)
-        rows = [row for row in answer["items"] if row["id"].get("videoId")]
+        # Asked for videos, some answers list channels and playlists as well.
+        rows = [row for row in answer["items"] if _is_video(row["id"])]
         found = {row["id"]["videoId"]: _told(row["snippet"]) for row in rows}
         fresh = {name: told for name, told in found.items() if name not in followed}
         steps = [{**one, "found": fresh} for one in _videos_steps(fresh)]  # 50 a page at most
@@ -344,7 +345,7 @@ class YouTube(Poller):
         followed = _followed(at)
         items: list[RawItem] = []
         steps: list[Step] = []
-        there = {row["id"]: row for row in answer["items"]}
+        there = {_id(row["id"]): row for row in answer["items"]}
         mode = param(watch, self.spec, "mode")
         if mode == "video" and not there and not followed:
             raise SourceGone("YouTube has no such video.", hint="Check the watch's videos.")
@@ -571,6 +572,20 @@ def _ask(watch: Watch, path: str, params: Params) -> Request:
 def _followed(at: Position) -> dict[str, dict[str, Any]]:
     """What is known of the videos followed: published, count of comments, newest comment."""
     return {name: dict(known) for name, known in (at.memory.get("videos") or {}).items()}
+
+
+def _is_video(told: Mapping[str, Any]) -> bool:
+    """Whether a result of a search is a video. Raises KeyError for a video without its id."""
+    if "videoId" not in told and told.get("kind") not in (None, "youtube#video"):
+        return False
+    return bool(_id(told["videoId"]))
+
+
+def _id(value: Any) -> str:
+    """An id as it stands. Raises TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError("an id that is no text")
+    return value
 
 
 def _told(snippet: Mapping[str, Any]) -> dict[str, Any]:
