@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from math import ceil
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
 from listener.collect.dates import read_date
@@ -214,13 +214,15 @@ class Feed(Poller):
         moved = at.memory.get("moved") or {}
         home = moved["to"] if moved.get("from") == url else url
         target = at.token or home
-        return Request(url=target, expect="xml", headers=_login(watch, target, url))
+        return Request(
+            url=_on_server(target, watch), expect="xml", headers=_login(watch, target, url)
+        )
 
     def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
         """Read the entries, tell what is wrong with the feed, and see whether anything was
         missed.
         """
-        document = self._document(page)
+        document = self._document(page, _as_known(page.url, watch))
         items = self._items(document, watch)
         notices = _notices(document)
         keep: dict[str, Any] = {}
@@ -258,12 +260,12 @@ class Feed(Poller):
         seconds = at.memory.get("every_s") or 0
         return _next_at(page, timedelta(seconds=seconds) if seconds else None, at.now)
 
-    def _document(self, page: Page) -> Document:
-        """The feed in the page. Raises LayoutChanged that says what is there instead."""
-        shown = redact(page.url)
-        document = read_feed(page.text, page.url) if _may_be_feed(page) else None
+    def _document(self, page: Page, url: str) -> Document:
+        """The feed in the page at ``url``. Raises LayoutChanged that says what is there instead."""
+        shown = redact(url)
+        document = read_feed(page.text, url) if _may_be_feed(page) else None
         if document is None:
-            links = feed_links(page.text, page.url)
+            links = feed_links(page.text, url)
             if links:
                 raise LayoutChanged(
                     f"{shown} is a web page, not a feed.",
@@ -361,6 +363,25 @@ class Feed(Poller):
                 if value
             },
         )
+
+
+def _on_server(url: str, watch: Watch) -> str:
+    """The address as it is asked: a base URL takes the place of its scheme and host."""
+    base = watch.connection.base_url
+    if not base:
+        return url
+    return base.rstrip("/") + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
+
+
+def _as_known(url: str, watch: Watch) -> str:
+    """The address as people know it: links of the feed are relative to that, not to a server that
+    stands in.
+    """
+    base = (watch.connection.base_url or "").rstrip("/")
+    if not base or not url.startswith(base):
+        return url
+    known = urlsplit(watch.params["url"])
+    return f"{known.scheme}://{known.netloc}{url.removeprefix(base)}"
 
 
 def _may_be_feed(page: Page) -> bool:
