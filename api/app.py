@@ -51,8 +51,8 @@ STATIC = Path(__file__).parent / "dashboard" / "static"
 DASHBOARD = "api.dashboard.pages"
 MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its terms
 
-# Open to everybody: is it alive, logging in, and webhooks, which sign what they send. All else needs
-# at least a key with scope read.
+# Open to everybody: is it alive, logging in, and webhooks, which sign what they send. All else
+# needs at least a key with scope read.
 PUBLIC = (health.public, session.router, hooks.router)
 GUARDED = (
     health.guarded,
