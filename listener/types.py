@@ -371,11 +371,13 @@ class Rest:
     """The lower part of a walk that was too long for one run: it is back-filled beside live runs.
 
     ``state`` is one from which a collector goes on with exactly that part, ``gap`` what is missing
-    until then (None = history from before the watch).
+    until then (None = history from before the watch). ``from_at`` is the time at which it begins
+    (None = not told, or now).
     """
 
     state: State
     gap: Gap | None = None
+    from_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ where the last run began.
 
 from __future__ import annotations
 
+import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -171,7 +172,7 @@ class Poller(Source):
         stays valid.
         """
         run = self._begin(watch, state, now)
-        lanes = list(run.tracks)
+        lanes = _in_turn(run.tracks, now)
         failed: SourceError | None = None
         sound = True
         for lane in lanes:
@@ -180,11 +181,11 @@ class Poller(Source):
                 for batch in self._lane(run, lane):
                     sound = sound and batch.suspect is None
                     ended = last and batch.complete and failed is None and sound
-                    yield replace(batch, complete=ended, unchanged=ended and batch.unchanged)
+                    yield replace(batch, complete=ended)
             except SourceError as error:
-                common = isinstance(error, RateLimited | AuthRejected) and not self.apart
-                if common or isinstance(error, BudgetExhausted):
-                    raise  # holds for all lanes alike
+                if self._holds_for_all(error, failed):
+                    error.requests += failed.requests if failed else 0
+                    raise
                 if len(lanes) > 1:
                     error.message = f"{lane}: {error.message}"
                 if failed is not None:
@@ -192,6 +193,17 @@ class Poller(Source):
                 failed = failed or error
         if failed is not None:
             raise failed
+
+    def _holds_for_all(self, error: SourceError, before: SourceError | None) -> bool:
+        """Whether the other lanes need not be asked: they would be told the same.
+
+        Credentials that one lane refuses may lack its permission only; a second one settles it.
+        """
+        if isinstance(error, BudgetExhausted):
+            return True
+        if isinstance(error, AuthRejected):
+            return isinstance(before, AuthRejected) and not self.apart
+        return isinstance(error, RateLimited) and not self.apart
 
     def peek(self, watch: Watch, *, now: datetime, lanes: int) -> Iterator[Batch]:
         """The newest page of each of the first so many lanes: what a watch would bring.
@@ -216,12 +228,16 @@ class Poller(Source):
     def backfill(self, watch: Watch, state: State, *, pages: int, now: datetime) -> Iterator[Batch]:
         """Go on with a ``Rest``: at most so many pages of the walk that its state holds.
 
-        The last batch is ``complete`` when the walk came to its end. Raises SourceError.
+        The last batch is ``complete`` when the walk came to its end, was at its end already, or is
+        one of a lane that the watch has no more. Raises SourceError.
         """
         run = self._begin(watch, state, now)
+        wanted = set(run.tracks)
         for lane, track in cursors.load_lanes(state.cursor).items():
             run.tracks = {lane: track}
-            if track.walk is not None:
+            if track.walk is None or lane not in wanted:
+                yield Batch(items=(), state=state, complete=True)
+            else:
                 yield from self._walk(run, lane, resumed=True, room=pages, rest=False)
 
     def history(self, watch: Watch, state: State, *, now: datetime) -> tuple[Rest, ...]:
@@ -291,7 +307,8 @@ class Poller(Source):
         """
         tokens: set[str] = set()
         while (track := run.tracks[lane]).walk is not None and room > 0:
-            at = _position(lane, track, run.now, resumed=resumed, background=not rest)
+            background = resumed and not rest  # a look from the top is somebody's who waits
+            at = _position(lane, track, run.now, resumed=resumed, background=background)
             page = self.load(run.watch, at, run.validators)
             room -= 1
             if page.unchanged:
@@ -445,7 +462,12 @@ def _hand_over(lane: str, track: Track) -> Rest:
     """The walk as it stands, to be gone on with by itself."""
     why = "More than one run walks back; the rest is being back-filled."
     state = State(cursor=cursors.dump_lanes({lane: track}))
-    return Rest(state=state, gap=cursors.gap(track, GapReason.PAGE_CAP, why))
+    bottom = track.walk.bottom if track.walk else None
+    return Rest(
+        state=state,
+        gap=cursors.gap(track, GapReason.PAGE_CAP, why),
+        from_at=bottom.at if bottom else None,
+    )
 
 
 def _position(
@@ -461,7 +483,19 @@ def _position(
         resumed=resumed,
         closed_at=track.closed_at,
         memory=track.memory,
+        background=background,
     )
+
+
+def _in_turn(tracks: Mapping[str, Track], now: datetime) -> list[str]:
+    """The order in which lanes are walked. Where the last run did not come to all of them, this one
+    begins elsewhere: else what always stops at the same lane would never come to those after it.
+    """
+    lanes = list(tracks)
+    if len({track.closed_at for track in tracks.values()}) < 2:
+        return lanes
+    first = random.Random(now.timestamp()).randrange(len(lanes))
+    return lanes[first:] + lanes[:first]
 
 
 def param(watch: Watch, spec: SourceSpec, name: str) -> str:

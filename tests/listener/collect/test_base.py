@@ -17,7 +17,7 @@ from builders import NOW
 from listener.collect import cursor
 from listener.collect.base import Page, Parsed, Poller, Position, Request, param
 from listener.collect.cursor import Mark, Track, Walk
-from listener.errors import LayoutChanged, SourceUnavailable
+from listener.errors import AuthRejected, LayoutChanged, RateLimited, SourceUnavailable
 from listener.net.client import Net
 from listener.settings import Settings
 from listener.types import (
@@ -339,6 +339,57 @@ def test_a_lane_that_fails_does_not_keep_the_others_back(make_net: MakeNet) -> N
     plaza.down = ""
     assert store.run(plaza)[-1].complete
     assert store.ids == {1, 2, 1000, 2000}
+
+
+class Refusing(Lanes):
+    """Four listings, some of which are refused."""
+
+    refused: Mapping[str, Exception] = {}
+
+    def lanes(self, watch: Watch) -> list[str]:
+        return ["a", "b", "c", "d"]
+
+    def load(self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]) -> Page:
+        self.asked = [*getattr(self, "asked", []), at.lane]
+        if at.lane in self.refused:
+            raise self.refused[at.lane]
+        return super().load(watch, at, validators)
+
+
+def test_one_lane_without_permission_leaves_the_others_alone(make_net: MakeNet) -> None:
+    plaza, store = Refusing(make_net(), by_offset=True), Store()
+    plaza.refused = {"b": AuthRejected("no permission")}
+    with pytest.raises(AuthRejected, match="b: no permission"):
+        store.run(plaza)
+    assert plaza.asked == ["a", "b", "c", "d"]
+    plaza.refused = {lane: AuthRejected("a wrong key") for lane in "abcd"}
+    plaza.asked = []
+    with pytest.raises(AuthRejected):
+        store.run(plaza)
+    assert len(plaza.asked) == 2  # the second one settles it
+
+
+def test_a_lane_that_always_ends_the_run_does_not_starve_those_after_it(make_net: MakeNet) -> None:
+    plaza, store = Refusing(make_net(), by_offset=True), Store()
+    plaza.refused = {"b": RateLimited("slow down")}
+    with pytest.raises(RateLimited):
+        store.run(plaza)
+    assert plaza.asked == ["a", "b"]
+    for minutes in range(10):
+        with pytest.raises(RateLimited):
+            store.run(plaza, now=NOW + minutes * MINUTE)
+    assert set(plaza.asked) == {"a", "b", "c", "d"}
+
+
+def test_lanes_that_all_have_nothing_new_are_unchanged(make_net: MakeNet) -> None:
+    class Still(Lanes):
+        def load(
+            self, watch: Watch, at: Position, validators: Mapping[str, Mapping[str, str]]
+        ) -> Page:
+            return replace(super().load(watch, at, validators), unchanged=True)
+
+    batches = Store().run(Still(make_net(), by_offset=True))
+    assert [(batch.complete, batch.unchanged) for batch in batches] == [(False, True), (True, True)]
 
 
 def test_a_peek_shows_the_newest_page_of_each_lane(make_net: MakeNet) -> None:
