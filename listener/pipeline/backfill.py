@@ -14,7 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from listener.collect.base import Backfilling, Poller, Refreshing
 from listener.collect.cadence import next_run
-from listener.errors import ClaimLost, ListenerError, NotFound, SourceError
+from listener.errors import (
+    ClaimLost,
+    LayoutChanged,
+    ListenerError,
+    NotFound,
+    SourceError,
+    StorageError,
+)
 from listener.pipeline.ingest import Origin
 from listener.store import backfills, refreshes, watches
 from listener.store.backfills import BackfillClaim
@@ -106,8 +113,11 @@ class Backfiller:
         What cannot be asked now is asked with the next ages. Raises StorageError.
         """
         now = self._clock()
-        with self._database.read() as session:
-            due = refreshes.due(session, now=now, every=REFRESH_EVERY, sources=self._refreshing())
+        with self._database.write() as work:
+            due = refreshes.claim(
+                work.session, now=now, every=REFRESH_EVERY, sources=self._refreshing()
+            )
+            work.commit()
         return self._refresh(due, now) if due is not None else None
 
     def _claim(self, watch_id: int | None, due_at: datetime | None) -> BackfillClaim | None:
@@ -159,6 +169,9 @@ class Backfiller:
             report["done"] = True
             return
         for batch in collector.backfill(watch, claim.state, pages=PAGES, now=self._clock()):
+            if batch.suspect is not None:
+                # The walk stays where it is: to end there would call the rest collected.
+                raise LayoutChanged(batch.suspect)
             stored = self._runner.ingest.backfill(
                 batch, watch, claim, now=self._clock(), lease=LEASE
             )
@@ -218,25 +231,24 @@ class Backfiller:
 
     def _refresh(self, due: refreshes.Due, now: datetime) -> int:
         changed = 0
-        watch = self._runner.load(due.watch_id)
-        collector = self._runner.collector(watch.source)
         with self._database.read() as session:
             kept = refreshes.of_age(session, due, AGES, now=now, limit=MOST_REFRESHED)
-        origin = Origin(
-            source=watch.source,
-            brand=watch.brand if watch.match is MatchMode.ALL else None,
-            watch_id=watch.id,
-        )
         try:
+            watch = self._runner.load(due.watch_id)
+            collector = self._runner.collector(watch.source)
+            origin = Origin(
+                source=watch.source,
+                brand=watch.brand if watch.match is MatchMode.ALL else None,
+                watch_id=watch.id,
+            )
             if kept and isinstance(collector, Poller):
                 for batch in collector.refresh(watch, kept, now=now):
                     told = self._runner.ingest.items(batch.items, origin, now=self._clock())
                     changed += told.edited + told.deleted
-        except SourceError as error:
+        except StorageError:
+            raise
+        except ListenerError as error:
             log.info("watch %s cannot be asked about its items now: %s", due.watch_id, error)
-        with self._database.write() as work:
-            refreshes.done(work.session, due.watch_id, now=now)
-            work.commit()
         return changed
 
 

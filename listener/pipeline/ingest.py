@@ -127,6 +127,7 @@ class Ingest:
         self._secrets = secrets
         self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
+        self._history = timedelta(days=settings.history_days)
         self._matcher: tuple[object, Matcher] = ((), Matcher(()))  # compiled for these versions
         self._rematcher: tuple[object, Matcher] = ((), Matcher(()))
 
@@ -184,7 +185,7 @@ class Ingest:
         origin = Origin(
             source=watch.source,
             brand=watch.brand if watch.match is MatchMode.ALL else None,
-            covered_to=claim.since,
+            covered_to=claim.since or claim.until - self._history,
             upto=claim.until,
             watch_id=watch.id,
         )

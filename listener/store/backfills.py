@@ -50,7 +50,7 @@ def hand_over(
             watch_id=watch_id,
             gap_id=gap.id if gap else None,
             state={"cursor": dict(rest.state.cursor)},
-            from_at=rest.gap.to_at if rest.gap and rest.gap.to_at else now,
+            from_at=(rest.gap.to_at if rest.gap else rest.from_at) or now,
             to_at=rest.gap.from_at if rest.gap else None,
             next_run_at=now,
             created_at=now,
@@ -185,8 +185,41 @@ def complete(session: Session, claim: BackfillClaim, *, now: datetime) -> None:
         gaps.fill(session, row.gap_id, now=now)
         if gap is not None and gap.to_at is not None:
             coverage.add(session, row.watch_id, gap.from_at, gap.to_at, now=now)
-    elif row.reached_at is not None and row.reached_at < row.from_at:
-        coverage.add(session, row.watch_id, row.reached_at, row.from_at, now=now)
+    else:
+        _cover_history(session, row, now)
+
+
+def history_from(session: Session, watch_id: int, *, since: datetime) -> datetime | None:
+    """Above which time the watch is whole although lanes of it are still walked further back; None
+    = none is, or was given up since then.
+    """
+    rows = [row for row in _histories(session, watch_id, since) if not row.complete]
+    return max((row.reached_at or row.from_at for row in rows), default=None)
+
+
+def _cover_history(session: Session, row: BackfillRow, now: datetime) -> None:
+    """History counts as collected as far back as all lanes that walk it have come."""
+    lanes = _histories(session, row.watch_id, row.created_at)
+    reached = [one.reached_at for one in lanes if one.complete and one.reached_at]
+    if not reached:
+        return
+    since, until = min(reached), max(one.from_at for one in lanes)
+    least = history_from(session, row.watch_id, since=row.created_at)
+    since = max(since, least) if least else since
+    if since < until:
+        coverage.add(session, row.watch_id, since, until, now=now)
+
+
+def _histories(session: Session, watch_id: int, since: datetime) -> Sequence[BackfillRow]:
+    """Walks into the time before the watch, but for those that had ended by then."""
+    return session.scalars(
+        select(BackfillRow).where(
+            BackfillRow.watch_id == watch_id,
+            BackfillRow.gap_id.is_(None),
+            BackfillRow.to_at.is_(None),
+            or_(BackfillRow.finished_at.is_(None), BackfillRow.finished_at > since),
+        )
+    ).all()
 
 
 def stop(session: Session, watch_id: int, *, now: datetime) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from listener.store.tables import GapRow
+from listener.store.tables import BackfillRow, GapRow
 from listener.types import Gap, GapReason
 
 
@@ -61,9 +61,9 @@ def ongoing(session: Session, watch_id: int) -> GapRow | None:
 def end(session: Session, watch_id: int, run_id: int, *, upto: datetime, now: datetime) -> None:
     """The watch is complete up to that time again: give an open gap its end.
 
-    Where the source told all of the time back, the gap is filled. Where the run had to report a gap
-    of its own in that time (the source does not reach back as far), that part stays, under the
-    first reason.
+    Where the source told all of the time back, the gap is filled. Where the run had to report gaps
+    of its own in that time (the source does not reach back as far, or it is too much for a
+    run), these parts stay, under the first reason; what back-fills them goes on doing so.
     """
     gap = ongoing(session, watch_id)
     if gap is None:
@@ -84,10 +84,14 @@ def end(session: Session, watch_id: int, run_id: int, *, upto: datetime, now: da
         gap.to_at = upto
         gap.filled_at = now
     else:
-        gap.from_at = max(gap.from_at, min(row.from_at for row in inside))
-        gap.to_at = max(row.to_at or upto for row in inside)
         for row in inside:
-            session.delete(row)
+            row.from_at, row.why = max(gap.from_at, row.from_at), gap.why
+        first = min(inside, key=lambda row: row.from_at)
+        gap.from_at, gap.to_at = first.from_at, first.to_at
+        session.execute(
+            update(BackfillRow).where(BackfillRow.gap_id == first.id).values(gap_id=gap.id)
+        )
+        session.delete(first)
     session.flush()
 
 

@@ -21,11 +21,17 @@ class Due:
     since: datetime
 
 
-def due(session: Session, *, now: datetime, every: timedelta, sources: Sequence[str]) -> Due | None:
-    """The watch that was refreshed longest ago, if that is ``every`` ago; None = none is due."""
+def claim(
+    session: Session, *, now: datetime, every: timedelta, sources: Sequence[str]
+) -> Due | None:
+    """Take the watch that was refreshed longest ago, if that is ``every`` ago; None = none is due.
+
+    It counts as refreshed from then on, so that no two workers ask for the same, and one that
+    cannot be asked keeps no other waiting.
+    """
     at = func.coalesce(WatchRow.refreshed_at, WatchRow.created_at)
     row = session.execute(
-        select(WatchRow.id, WatchRow.refreshed_at, WatchRow.created_at)
+        select(WatchRow.id, at.label("since"))
         .where(
             WatchRow.enabled.is_(True),
             WatchRow.deleted_at.is_(None),
@@ -34,8 +40,12 @@ def due(session: Session, *, now: datetime, every: timedelta, sources: Sequence[
         )
         .order_by(at, WatchRow.id)
         .limit(1)
+        .with_for_update(skip_locked=True)
     ).first()
-    return Due(row.id, row.refreshed_at or row.created_at) if row else None
+    if row is None:
+        return None
+    session.execute(update(WatchRow).where(WatchRow.id == row.id).values(refreshed_at=now))
+    return Due(row.id, row.since)
 
 
 def of_age(
@@ -68,8 +78,3 @@ def of_age(
         )
         for row in session.execute(query)
     ]
-
-
-def done(session: Session, watch_id: int, *, now: datetime) -> None:
-    """All that came of age until now was asked about."""
-    session.execute(update(WatchRow).where(WatchRow.id == watch_id).values(refreshed_at=now))

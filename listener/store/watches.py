@@ -340,19 +340,23 @@ def _cover(
             )
         return
     gaps.end(session, watch.id, claim.run_id, upto=started_at, now=now)
-    since = watch.covered_to or _earliest(session, watch.id) or started_at
+    since = watch.covered_to or _first_whole(session, watch.id, started_at)
     if since < started_at:
         coverage.add(session, watch.id, since, started_at, now=now)
     watch.covered_to = max(started_at, watch.covered_to or started_at)
 
 
-def _earliest(session: Session, watch_id: int) -> datetime | None:
-    """The earliest item that the watch brought: how far back its source showed."""
-    return session.scalar(
+def _first_whole(session: Session, watch_id: int, started_at: datetime) -> datetime:
+    """How far back a first run saw everything: to the earliest item that the watch brought, or to
+    where a lane is still being walked.
+    """
+    earliest = session.scalar(
         select(func.min(MentionRow.event_at))
         .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
         .where(MentionWatchRow.watch_id == watch_id)
     )
+    least = backfills.history_from(session, watch_id, since=started_at)
+    return max((at for at in (earliest, least) if at is not None), default=started_at)
 
 
 def _due(now: datetime) -> Select[WatchRow]:

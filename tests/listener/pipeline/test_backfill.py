@@ -52,23 +52,34 @@ class Board(Poller):
         self.fail: Exception | None = None
         self.deleted: set[int] = set()
         self.asked: list[list[str]] = []
+        self.names: tuple[str, ...] = ("",)
+        self.least = 1  # the oldest item that is shown
+        self.suspect: str | None = None
+        self.background: list[bool] = []
+
+    def lanes(self, watch: Watch) -> Sequence[str]:
+        return self.names
 
     def request(self, watch: Watch, at: Position) -> Request:
         return Request(url="https://plaza.example/")
 
     def load(self, watch: Watch, at: Position, validators: Mapping[str, Any]) -> Page:
         self.calls += 1
+        self.background.append(at.background)
         if self.fail:
             raise self.fail
         top = int(at.below.id) - 1 if at.below else self.items
-        ids = [n for n in range(top, 0, -1) if n not in self.deleted][: self.size]
+        ids = [n for n in range(top, self.least - 1, -1) if n not in self.deleted][: self.size]
         return self._page(",".join(map(str, ids)))
 
     def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
         ids = [int(n) for n in page.text.split(",") if n]
         more = ids[-1] if len(ids) == self.size else None
         return Parsed(
-            items=tuple(self._item(n) for n in ids), next_page=str(more) if more else None
+            items=tuple(self._item(n) for n in ids),
+            next_page=str(more) if more else None,
+            reached=False if more is None and self.least > 1 else None,
+            suspect=self.suspect,
         )
 
     def ask_again(self, watch: Watch, items: Sequence[Kept], now: datetime) -> Request:
@@ -187,6 +198,92 @@ def test_the_filled_gap_counts_as_collected(world: World) -> None:
     world.work_off()
     assert any(start <= hole[0] and hole[1] <= end for start, end in world.covered())
     assert before[0][0] >= world.covered()[0][0]
+
+
+def test_a_burst_after_an_outage_is_filled_as_well(world: World) -> None:
+    world.board.start = NOW
+    world.board.items = 10
+    world.live()
+    world.board.fail = SourceUnavailable("down")
+    world.clock.tick(hours=1)
+    assert world.live()["gap"]["why"] == "outage"
+    world.board.fail = None
+    world.board.items = 100
+    world.clock.tick(hours=1)
+    world.live()
+    [gap] = world.gaps()
+    assert gap.why == GapReason.OUTAGE
+    assert gap.to_at == NOW + 71 * MINUTE
+    world.work_off()
+    assert world.gaps() == []
+    assert world.ids() == set(range(1, 101))
+    assert len(world.covered()) == 1
+
+
+def test_what_lies_beyond_the_sources_reach_stays_a_gap(world: World) -> None:
+    world.board.start = NOW
+    world.board.items = 10
+    world.live()
+    world.clock.tick(hours=2)
+    world.board.items, world.board.least = 100, 40
+    world.live()
+    world.work_off()
+    [gap] = world.gaps()
+    hole = (NOW + 10 * MINUTE, NOW + 40 * MINUTE)
+    assert (gap.why, gap.from_at, gap.to_at) == (GapReason.WINDOW, *hole)
+    assert not any(start < hole[1] and hole[0] < end for start, end in world.covered())
+
+
+def test_a_suspect_page_ends_no_back_fill(world: World) -> None:
+    world.board.items = 100
+    world.live()
+    world.board.suspect = "The page is empty."
+    report = world.backfiller.turn()
+    assert report is not None
+    assert (report["outcome"], report["error"]) == ("layout-changed", "The page is empty.")
+    world.board.suspect = None
+    world.clock.tick(hours=7)
+    world.work_off()
+    assert world.ids() == set(range(1, 101))
+
+
+def test_a_lane_that_the_watch_has_no_more_needs_no_filling(world: World) -> None:
+    world.board.items = 10
+    world.live()
+    world.board.items = 100
+    world.live()
+    world.board.names = ("other",)
+    world.board.calls = 0
+    world.work_off()
+    assert world.board.calls == 0
+    assert world.gaps() == []
+
+
+def test_history_is_covered_as_far_as_all_lanes_are_walked(world: World) -> None:
+    board = world.board
+    board.names = ("a", "b")
+    board.items = 100
+    world.live()
+    bottom = board.start + 71 * MINUTE
+    assert world.covered()[0][0] == bottom
+
+    def turn() -> datetime:
+        world.clock.tick(seconds=1)
+        world.backfiller.turn()
+        return world.covered()[0][0]
+
+    assert turn() == bottom  # 50 items down lane a
+    assert turn() == bottom
+    assert turn() == board.start + 21 * MINUTE  # all of lane a, and half of lane b
+    assert turn() == board.start + MINUTE
+
+
+def test_back_fills_are_told_apart_from_live_requests(world: World) -> None:
+    world.board.items = 100
+    world.live()
+    assert world.board.background == [False] * 3
+    world.work_off()
+    assert set(world.board.background[3:]) == {True}
 
 
 def test_history_comes_beside_live_collection(world: World) -> None:
@@ -332,20 +429,29 @@ def _work_off(url: str, board: Board, now: datetime) -> None:
     database.close()
 
 
-@pytest.mark.parametrize("point", ["ingest.marked", "backfill.stored", "backfill.ended"])
+@pytest.mark.parametrize(
+    ("point", "count"),
+    [
+        ("ingest.marked", 150),
+        ("backfill.stored", 150),
+        ("backfill.ended", 150),
+        ("backfill.ended", 60),  # between the last batch and its end
+    ],
+)
 def test_killed_in_a_back_fill_and_started_again(
-    world: World, database_url: str, point: str
+    world: World, database_url: str, point: str, count: int
 ) -> None:
-    world.board.items = 150
+    world.board.items = count
     world.live()
     work = partial(_work_off, database_url, world.board)
     assert die(point, partial(work, world.clock()))
     work(world.clock() + backfill.LEASE)
-    assert world.ids() == set(range(1, 151))
+    assert world.ids() == set(range(1, count + 1))
     with world.database.read() as session:
         created = select(func.count()).where(ChangeRow.kind == "created")
-        assert session.scalar(created) == 150
+        assert session.scalar(created) == count
         assert backfills.listing(session) == []
+        assert all(row.complete for row in backfills.listing(session, open_only=False))
 
 
 def test_items_that_come_of_age_are_asked_about_again(world: World) -> None:
@@ -382,3 +488,31 @@ def test_a_source_that_cannot_be_asked_now_costs_nothing(world: World) -> None:
     assert world.backfiller.refresh_due() == 0
     assert world.backfiller.refresh_due() is None
     assert world.ids() == set(range(1, 11))
+
+
+def test_two_workers_ask_about_different_watches(world: World) -> None:
+    world.board.start = world.clock() - 65 * MINUTE
+    world.board.items = 10
+    world.live()
+    world.clock.tick(minutes=40)
+    other = Backfiller(database=world.database, runner=world.runner, clock=world.clock)
+    asking = world.board.ask_again
+
+    def meanwhile(watch: Watch, items: Sequence[Kept], now: datetime) -> Request:
+        assert other.refresh_due() is None
+        return asking(watch, items, now)
+
+    world.board.ask_again = meanwhile  # type: ignore[method-assign]
+    assert world.backfiller.refresh_due() == 0
+    assert world.board.asked
+
+
+def test_a_watch_that_cannot_be_asked_keeps_no_other_waiting(world: World) -> None:
+    world.board.start = world.clock() - 65 * MINUTE
+    world.board.items = 10
+    world.live()
+    world.clock.tick(minutes=40)
+    world.board.fail = RuntimeError("a bug")
+    with pytest.raises(RuntimeError):
+        world.backfiller.refresh_due()
+    assert world.backfiller.refresh_due() is None
