@@ -15,6 +15,12 @@ from listener.store.work import Database
 RUNS = timedelta(days=90)
 TOMBSTONES = timedelta(days=90)  # a reader of the feed that was away longer has to resync
 JOBS = timedelta(days=1)
+BACKFILLS = timedelta(days=90)
+COVERAGE = timedelta(days=120)  # longer than detection looks back
+NOTICES = timedelta(days=365)
+TESTS = timedelta(days=90)
+SPENDING = timedelta(days=400)  # this month, and the same one last year
+HOSTS = timedelta(days=30)
 FAILED_DELIVERIES = timedelta(days=90)  # time enough to mend a mapping and replay them
 _CHUNK = 1_000
 
@@ -53,7 +59,13 @@ def retain(database: Database, settings: Settings, *, now: datetime) -> Removed:
         )
     )
     old_runs = in_parts(lambda s: retention.forget_runs(s, before=now - RUNS, limit=_CHUNK))
+    in_parts(lambda s: retention.forget_backfills(s, before=now - BACKFILLS, limit=_CHUNK))
+    in_parts(lambda s: retention.forget_coverage(s, before=now - COVERAGE, limit=_CHUNK))
+    in_parts(lambda s: retention.forget_notices(s, before=now - NOTICES, limit=_CHUNK))
+    in_parts(lambda s: retention.forget_tests(s, before=now - TESTS, limit=_CHUNK))
     with database.write() as work:
+        retention.forget_spending(work.session, before=now - SPENDING)
+        retention.forget_hosts(work.session, before=now - HOSTS)
         tombstones = changes.forget_tombstones(work.session, before=now - TOMBSTONES)
         jobs.purge(work.session, before=now - JOBS)
         work.commit()

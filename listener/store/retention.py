@@ -6,11 +6,22 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.store import mentions
-from listener.store.tables import AuthorRow, MentionRow, RunRow
+from listener.store.tables import (
+    AuthorRow,
+    BackfillRow,
+    CoverageRow,
+    HostLimitRow,
+    MentionRow,
+    NoticeRow,
+    OutboxRow,
+    RunRow,
+    SpendingRow,
+    WatchRow,
+)
 
 
 def expire_mentions(session: Session, *, now: datetime, limit: int) -> int:
@@ -60,3 +71,63 @@ def forget_runs(session: Session, *, before: datetime, limit: int) -> int:
     ).all()
     session.execute(delete(RunRow).where(RunRow.id.in_(ids)))
     return len(ids)
+
+
+def forget_backfills(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete back-fills that ended before that time; gives how many."""
+    ids = session.scalars(
+        select(BackfillRow.id).where(BackfillRow.finished_at < before).limit(limit)
+    ).all()
+    session.execute(delete(BackfillRow).where(BackfillRow.id.in_(ids)))
+    return len(ids)
+
+
+def forget_coverage(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete what is known of coverage of times that nobody asks about any more."""
+    ids = session.scalars(
+        select(CoverageRow.id)
+        # All watches there are: lets the index find what is old.
+        .where(CoverageRow.watch_id.in_(select(WatchRow.id)), CoverageRow.to_at < before)
+        .limit(limit)
+    ).all()
+    session.execute(delete(CoverageRow).where(CoverageRow.id.in_(ids)))
+    return len(ids)
+
+
+def forget_notices(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete notices that ended before that time, with the messages that told of them."""
+    ids = session.scalars(
+        select(NoticeRow.id)
+        .where(NoticeRow.state != "open", NoticeRow.ended_at < before)
+        .limit(limit)
+    ).all()
+    session.execute(delete(OutboxRow).where(OutboxRow.notice_id.in_(ids)))
+    session.execute(delete(NoticeRow).where(NoticeRow.id.in_(ids)))
+    return len(ids)
+
+
+def forget_tests(session: Session, *, before: datetime, limit: int) -> int:
+    """Delete test messages of channels made before that time."""
+    ids = session.scalars(
+        select(OutboxRow.id)
+        .where(
+            OutboxRow.alert_id.is_(None),
+            OutboxRow.notice_id.is_(None),
+            OutboxRow.state != "pending",
+            OutboxRow.created_at < before,
+        )
+        .limit(limit)
+    ).all()
+    session.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids)))
+    return len(ids)
+
+
+def forget_spending(session: Session, *, before: datetime) -> None:
+    """Delete what was spent in periods that began before that time: a few rows a day."""
+    session.execute(delete(SpendingRow).where(SpendingRow.starts_at < before))
+
+
+def forget_hosts(session: Session, *, before: datetime) -> None:
+    """Delete the limits of hosts that were not asked since, and hold nobody back."""
+    held = or_(HostLimitRow.held_until.is_(None), HostLimitRow.held_until < before)
+    session.execute(delete(HostLimitRow).where(HostLimitRow.last_at < before, held))
