@@ -14,7 +14,7 @@ from api.dashboard.forms import ANYWHERE, Form, Sent
 from api.dashboard.names import KINDS, Pair
 from api.dashboard.view import PageView, View
 from api.routes.schemas import Id
-from listener.collect.presets import filled
+from listener.collect.presets import WORD, filled
 from listener.errors import InvalidInput, ListenerError, NotFound
 from listener.settings import source_setting
 from listener.store import brands, connections, jobs, watches
@@ -54,12 +54,15 @@ def new(view: PageView) -> Response:
     if spec is None:
         with view.services.database.read() as session:
             every = brands.listing(session)
-        return view.render("watch_sources.html", specs=view.sources(), brand=brand, brands=every)
+        return view.render(
+            "watch_sources.html", groups=_groups(view), brand=brand, brands=every, **_presets(view)
+        )
     values = {
         "brand": brand,
         "match": str(spec["default_match"]),
         "every": _minutes(spec["every_seconds"]),
         "preset": query.get("preset", ""),
+        "word": _word(view, spec, query.get("preset", ""), brand),
         **{
             _PREFIX + name: str(one.get("default", ""))
             for name, one in spec["params"]["properties"].items()
@@ -148,6 +151,13 @@ def change(view: PageView, watch_id: Id, form: Sent) -> Response:
     return view.go(f"/sources/{watch_id}", "saved")
 
 
+def _word(view: View, spec: Mapping[str, Any], preset: str, brand: str) -> str:
+    """The brand's name, for presets that are filled with that."""
+    chosen = _preset(spec, Form({"preset": preset}))
+    found = _brand(view, Form({"brand": brand})) if chosen and chosen["brand"] else None
+    return found.name if found else ""
+
+
 def _spec_of(view: View, source: str) -> Mapping[str, Any]:
     spec = view.sources().get(source)
     if spec is None:
@@ -175,6 +185,41 @@ def _ask(view: View, spec: Mapping[str, Any], checked: Any, form: Form) -> int:
     return job_id
 
 
+_GROUPS: tuple[Pair, ...] = (
+    ("키 없이 바로", "At once, without a key"),
+    ("키가 필요한 곳", "With a key"),
+    ("들어오는 것", "What is sent to us"),
+)
+_KOREAN_FIRST = ("naver", "kakao", "appstore", "googleplay", "youtube", "x")
+
+
+def _groups(view: View) -> list[tuple[Pair, list[Mapping[str, Any]]]]:
+    """The sources as they are offered: by what they need, those that Koreans use most first."""
+    found: list[list[Mapping[str, Any]]] = [[], [], []]
+    for name, spec in view.sources().items():
+        needs_key = any(one["required"] for one in spec["credentials"])
+        if not spec["push"] or name == "webhook":
+            found[2 if spec["push"] or name == "email" else int(needs_key)].append(spec)
+    for specs in found:
+        specs.sort(
+            key=lambda spec: (
+                _KOREAN_FIRST.index(spec["name"]) if spec["name"] in _KOREAN_FIRST else 99,
+                not spec["first"],
+            )
+        )
+    return [(title, specs) for title, specs in zip(_GROUPS, found, strict=True) if specs]
+
+
+def _presets(view: View) -> dict[str, Any]:
+    return {
+        "presets": [(name, one) for name, spec in view.sources().items() for one in spec["presets"]]
+    }
+
+
+def _needs_word(preset: Mapping[str, Any] | None) -> bool:
+    return preset is not None and any(WORD in value for value in preset["params"].values())
+
+
 def _preset(spec: Mapping[str, Any], form: Form) -> Mapping[str, Any] | None:
     """The preset that the form fills in."""
     return next((one for one in spec["presets"] if one["name"] == form.get("preset")), None)
@@ -189,7 +234,7 @@ def _check(view: View, spec: Mapping[str, Any], form: Form) -> Any:
         if form.get(_PREFIX + name)
     }
     preset = _preset(spec, form)
-    if preset is not None and form.get("word"):
+    if preset is not None and (form.get("word") or not _needs_word(preset)):
         params |= filled(preset["params"], form.get("word"))
     for name in spec["params"]["required"]:
         if name not in params and preset is not None:
@@ -238,7 +283,7 @@ def _brand(view: View, form: Form) -> Brand | None:
     if brand_id is None:
         return None
     with view.services.database.read() as session:
-        return brands.get(session, brand_id)
+        return next((one for one in brands.listing(session) if one.id == brand_id), None)
 
 
 def _example(view: View, spec: Mapping[str, Any], name: str) -> str:
@@ -272,6 +317,7 @@ def _form(
         missing=missing,
         accounts=accounts,
         preset=_preset(spec, form),
+        needs_word=_needs_word(_preset(spec, form)),
         job_id=job_id,
         watch_id=watch_id,
         prefix=_PREFIX,
