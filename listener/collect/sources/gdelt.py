@@ -130,6 +130,8 @@ class Gdelt(Poller):
         if at.token and times and max(times) > datetime.fromisoformat(at.token):
             return Parsed(items=(), reached=False)  # a server that does not know the window
         items = {row["url"]: _item(row, watch.brand) for row in rows if row["title"]}
+        if rows and not items:
+            raise KeyError("title")
         next_page, gaps = _below(times, at)
         end = at.now - WINDOW + _MARGIN
         if at.first and at.closed_at and at.closed_at < end:

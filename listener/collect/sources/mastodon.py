@@ -441,7 +441,12 @@ def _next(page: Page, rows: Sequence[Any], at: Position, listing: Listing) -> st
 
 def _is_public_and_own(row: Mapping[str, Any]) -> bool:
     """Whether a status may be stored and says something of its own (a reblog does not)."""
-    return row.get("visibility", "public") in _PUBLIC and not row.get("reblog")
+    visibility = row.get("visibility") or "public"
+    if not isinstance(visibility, str):
+        raise TypeError("a visibility that is no text")
+    if not isinstance(row.get("reblog"), Mapping | None):
+        raise TypeError("a reblog that is no status")
+    return visibility in _PUBLIC and not row.get("reblog")
 
 
 def _uris(rows: Iterable[Mapping[str, Any]]) -> dict[str, str]:

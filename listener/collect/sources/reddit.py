@@ -265,6 +265,8 @@ class Reddit(Poller):
     def _listed(self, page: Page, watch: Watch, at: Position) -> Parsed:
         """A page of the API; the token tells how far down it lies as well."""
         data = page.json["data"]
+        if not all(isinstance(row["kind"], str) for row in data["children"]):
+            raise TypeError("a kind that is no text")
         rows = [row for row in data["children"] if row["kind"] in ("t1", "t3")]
         items = tuple(_thing(row["data"], watch.brand) for row in rows)
         marks = [Mark(row["data"]["name"], min(_moment(row["data"]), at.now)) for row in rows]
@@ -365,7 +367,7 @@ class Reddit(Poller):
                 raise _counted(_bad_key(page), page.requests)
             if not told.get("access_token"):
                 raise _counted(
-                    LayoutChanged("Reddit gives a token in an unknown shape."), page.requests
+                    LayoutChanged("Reddit's token has no 'access_token'."), page.requests
                 )
             lasts = timedelta(seconds=_seconds(told.get("expires_in")))
             self._tokens[name] = (str(told["access_token"]), self.net.now() + lasts - _EARLY)

@@ -576,7 +576,7 @@ def _followed(at: Position) -> dict[str, dict[str, Any]]:
 
 def _is_video(told: Mapping[str, Any]) -> bool:
     """Whether a result of a search is a video. Raises KeyError for a video without its id."""
-    if "videoId" not in told and told.get("kind") not in (None, "youtube#video"):
+    if "videoId" not in told and told.get("kind") != "youtube#video":
         return False
     return bool(_id(told["videoId"]))
 
