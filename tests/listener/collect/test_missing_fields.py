@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -119,11 +119,7 @@ def test_a_lost_field_is_told_or_does_without(
             unnamed = not any(name in error.message for name in (*path, "a list"))
         except SourceError as error:
             words.append(error.message)
-        for item in items:
-            try:
-                to_mention(item, source, now)
-            except InvalidInput as refusal:
-                words.append(str(refusal))
+        words += refused(items, source, now)
         assert not (unnamed and way == "missing" and "unknown shape" in words[-1]), (
             f"{words[-1]} is said of {where}"
         )
@@ -160,10 +156,18 @@ def test_a_lost_element_of_a_feed_is_told_or_does_without(
                 words += [*batch.notices, *filter(None, [batch.suspect])]
         except SourceError as error:
             words.append(error.message)
-        for item in items:
-            to_mention(item, source, now)
+        words += refused(items, source, now)
         where = f"<{element}> {way} in {name}"
         assert items or words or element in ("entry", "item"), f"nothing is said of {where}"
+
+
+def refused(items: Iterable[RawItem], source: str, now: datetime) -> Iterator[str]:
+    """What ingest says of items that it does not take; they are told with the run."""
+    for item in items:
+        try:
+            to_mention(item, source, now)
+        except InvalidInput as refusal:
+            yield str(refusal)
 
 
 def paths(value: Any, at: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
