@@ -15,6 +15,7 @@ from api.dashboard import charts, names, numbers, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from listener.alert.message import topic_name
+from listener.collect.health import facts_of, health
 from listener.store import brands, coverage, feed, spikes, stats, watches
 from listener.store.feed import MentionFilter
 from listener.store.tables import MentionRow, SpikeRow, WatchRow
@@ -146,7 +147,7 @@ def _numbers(
         "open_spikes": _lead([row for row in found if row.state == "open"]),
         "spikes": seen,
         "gaps": numbers.gaps_of(session, brand.id, period.since, period.until)[:_MOST],
-        **_collecting(session, view, brand, period),
+        **_collecting(session, view, brand, period, is_new=not known and not now.get("all")),
         "total": now.get("all", 0),
         "topics": _topics(view, brand, period, now),
         "sources": _sources(view, brand, period, now),
@@ -155,10 +156,15 @@ def _numbers(
     }
 
 
-def _collecting(session: Session, view: View, brand: Brand, period: Period) -> dict[str, Any]:
-    """What is wrong with the brand's watches, and the averages that they told."""
+def _collecting(
+    session: Session, view: View, brand: Brand, period: Period, *, is_new: bool
+) -> dict[str, Any]:
+    """What is wrong with the brand's watches, and the averages that they told; while nothing was
+    collected yet, how each of them stands.
+    """
     rows = [row for row in watches.listing(session) if row.brand_id in (brand.id, None)]
     return {
+        "waiting": [(row, health(facts_of(row), view.now)) for row in rows] if is_new else [],
         "troubles": watched.troubles(session, rows, view.now),
         "labels": {row.id: row.label or view.source_name(row.source) for row in rows},
         "rated": watched.rated_lines(

@@ -33,6 +33,8 @@ def test_one_form_makes_brand_and_watches(empty: Services, visit: Visit, csrf: C
     )
     assert answer.url.path == "/"
     assert "수집을 시작합니다" in answer.text
+    assert "첫 글을 모으고 있습니다" in answer.text
+    assert 'class="tiles"' not in answer.text  # a zero would be a lie
     with empty.database.read() as session:
         [brand] = brands.listing(session)
         found = {row.source: row for row in watches.listing(session)}
