@@ -538,6 +538,57 @@ def compare(shape: Shape, items: int) -> bool:
     return ratio >= AIM
 
 
+def review_pages(items: int) -> None:
+    """Review pages (schema.org): our reader beside extruct, both on pages in memory."""
+    import extruct
+
+    from spiders.platforms.review_markup import read_page
+
+    rows = [
+        {
+            "@type": "Review",
+            "@id": f"#r{number}",
+            "author": {"@type": "Person", "name": "미나"},
+            "datePublished": f"{_at(number):%Y-%m-%d}",
+            "reviewBody": f"{TEXT} {number}",
+            "reviewRating": {"@type": "Rating", "ratingValue": "4", "bestRating": "5"},
+        }
+        for number in range(50)
+    ]
+    product = {"@context": "https://schema.org", "@type": "Product", "name": "상자", "review": rows}
+    listed = "".join(
+        '<div itemprop="review" itemscope itemtype="https://schema.org/Review">'
+        f'<span itemprop="author">미나</span><p itemprop="reviewBody">{TEXT} {number}</p>'
+        '<div itemprop="reviewRating" itemscope itemtype="https://schema.org/Rating">'
+        '<meta itemprop="ratingValue" content="4"></div></div>'
+        for number in range(50)
+    )
+    filler = "".join(f"<div class='c{n}'><a href='/p/{n}'>상품 {n}</a></div>" for n in range(500))
+    data = json.dumps(product, ensure_ascii=False)
+    pages = {
+        "JSON-LD": f'<html><head><script type="application/ld+json">{data}</script></head>'
+        f"<body>{filler}</body></html>",
+        "microdata": '<html><body><div itemscope itemtype="https://schema.org/Product">'
+        f"{listed}</div>{filler}</body></html>",
+    }
+    for name, html in pages.items():
+        syntax = "json-ld" if name == "JSON-LD" else "microdata"
+        own = timed(lambda html=html: len(read_page(html, "https://s.example/p").reviews), items)
+
+        def plain(html: str = html, syntax: str = syntax) -> int:
+            found = extruct.extract(html, syntaxes=[syntax])[syntax]
+            return 50 if found else 0
+
+        other = timed(plain, items)
+        ratio = (own.items / own.cpu) / (other.items / other.cpu)
+        print(
+            f"{name:12}{own.items / own.cpu:10,.0f}{own.items / own.wall:10,.0f}"
+            f"{other.items / other.cpu:12,.0f}{other.items / other.wall:10,.0f}{ratio:8.2f}"
+            "  (reading only)",
+            flush=True,
+        )
+
+
 def long_walk(items: int) -> None:
     """One walk over very many items: the memory must not grow with them."""
     shape = _shapes()["bluesky"]
@@ -572,6 +623,7 @@ def main() -> None:
     for name in options.only or shapes:
         compare(shapes[name], options.items // scale)
     if not options.only:
+        review_pages(options.items // scale)
         long_walk(options.walk // scale)
 
 
