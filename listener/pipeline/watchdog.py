@@ -34,9 +34,19 @@ from listener.settings import Settings
 from listener.store import brands, coverage, outbox, spikes
 from listener.store.killpoints import reach
 from listener.store.spikes import SERIES, STALE, Head
-from listener.store.tables import AlertRow, BucketRow, CoverageRow, DirtyRow, SpikeRow, WatchRow
+from listener.store.tables import (
+    AlertRow,
+    BackfillRow,
+    BucketRow,
+    CoverageRow,
+    DirtyRow,
+    MentionRow,
+    MentionWatchRow,
+    SpikeRow,
+    WatchRow,
+)
 from listener.store.work import Database
-from listener.types import Brand, Bucket, Coverage
+from listener.types import Brand, Bucket, Coverage, Interval, Precision
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +57,8 @@ FRESH = timedelta(minutes=10)  # a catch-up brings the rest of a wave right afte
 REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
 # A new watch that shows the past raises a series where its past begins: no spike may begin there.
 NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for the usual
-LATER = timedelta(hours=1)  # watches made in one go share their beginning
+LATER = timedelta(hours=1)  # a first run is over by then
+SETTLED = timedelta(hours=1)  # the detectors know of a walk that ended so long ago
 BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
 TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
 # These call people; a volume spike alone is shown, but may well be good news.
@@ -223,7 +234,7 @@ class Watchdog:
         upto: datetime,
         series: Sequence[SeriesBucket],
         row: SpikeRow | None,
-        back_fills: Sequence[datetime],
+        back_fills: Sequence[Interval],
         now: datetime,
     ) -> _Look:
         final, rest = split_final(series)
@@ -450,32 +461,75 @@ def severity(row: SpikeRow) -> str:
     return "medium" if excess >= 5 else "low"
 
 
-def _back_fills(session: Session, brand_id: int, now: datetime) -> list[datetime]:
-    """Where the past begins that new watches brought to a brand that had others before."""
-    created = session.execute(
+def _back_fills(session: Session, brand_id: int, now: datetime) -> list[Interval]:
+    """Where what new watches bring begins in the series of a brand: their past, and, of those that
+    show none or tell no times, themselves. History that is still walked begins further back with
+    every look.
+    """
+    found: list[Interval] = []
+    young = session.execute(
         select(WatchRow.id, WatchRow.created_at).where(
-            (WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None)
+            (WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None),
+            WatchRow.created_at > now - NEW_WATCH,
         )
     ).all()
-    oldest = min((at for _, at in created), default=now)
-    found = []
-    for watch_id, created_at in created:
-        if now - created_at < NEW_WATCH and created_at - oldest >= LATER:
-            first = session.scalar(
-                select(CoverageRow.from_at)
-                .where(CoverageRow.watch_id == watch_id)
-                .order_by(CoverageRow.to_at)
-                .limit(1)
+    for watch_id, created_at in young:
+        past = session.scalars(
+            select(CoverageRow.from_at).where(
+                CoverageRow.watch_id == watch_id, CoverageRow.from_at < created_at
             )
-            if first is not None and first < created_at:
-                found.append(first)
+        ).all()
+        found += [(at, at) for at in past]
+        if not past and (first := _first(session, watch_id, created_at)) is not None:
+            found.append((first, first))
+        if _is_undated(session, watch_id, created_at):
+            found.append((created_at, created_at))
+    walked = select(BackfillRow).where(
+        BackfillRow.watch_id.in_(
+            select(WatchRow.id).where((WatchRow.brand_id == brand_id) | WatchRow.brand_id.is_(None))
+        ),
+        BackfillRow.to_at.is_(None),
+        BackfillRow.created_at > now - NEW_WATCH,
+        BackfillRow.reached_at.is_not(None),
+    )
+    for row in session.scalars(walked):
+        reached = row.reached_at or row.from_at
+        over = row.finished_at is not None and row.finished_at < now - SETTLED
+        found.append((reached, reached if over else max(reached, row.from_at)))
     return found
 
 
-def _begins_at(onset_at: datetime | None, back_fills: Sequence[datetime]) -> bool:
-    """Whether a surge begins where the past of a later watch does."""
+def _first(session: Session, watch_id: int, created_at: datetime) -> datetime | None:
+    """The earliest that a watch brought by the time its first run was over."""
+    return session.scalar(
+        select(func.min(MentionRow.event_at))
+        .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
+        .where(MentionWatchRow.watch_id == watch_id, MentionRow.event_at < created_at + LATER)
+    )
+
+
+def _is_undated(session: Session, watch_id: int, created_at: datetime) -> bool:
+    """Whether its first run brought what tells no time: it counts as of then."""
+    found = session.scalar(
+        select(MentionRow.id)
+        .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
+        .where(
+            MentionWatchRow.watch_id == watch_id,
+            MentionRow.published_precision == Precision.NONE,
+            MentionRow.event_at >= created_at,
+            MentionRow.event_at < created_at + LATER,
+        )
+        .limit(1)
+    )
+    return found is not None
+
+
+def _begins_at(onset_at: datetime | None, back_fills: Sequence[Interval]) -> bool:
+    """Whether a surge begins where the past of a new watch does."""
     before, after = BACK_FILL
-    return onset_at is not None and any(at + before <= onset_at <= at + after for at in back_fills)
+    return onset_at is not None and any(
+        start + before <= onset_at <= end + after for start, end in back_fills
+    )
 
 
 def life_of(row: SpikeRow | None) -> SpikeLife | None:

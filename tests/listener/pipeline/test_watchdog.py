@@ -20,11 +20,12 @@ from listener.pipeline.rollup import roll_up
 from listener.pipeline.watchdog import Watchdog
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import channels, coverage, spikes
+from listener.store import backfills, channels, coverage, spikes, watches
 from listener.store.killpoints import VARIABLE
 from listener.store.tables import AlertRow, DetectorRow, OutboxRow, SpikeRow, WatchRow
+from listener.store.watches import Ending
 from listener.store.work import Database
-from listener.types import RawAuthor, RawItem
+from listener.types import Batch, Outcome, Precision, RawAuthor, RawItem, Rest, State
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -253,6 +254,56 @@ def test_the_back_fill_of_a_new_watch_is_no_spike(small: World) -> None:
     assert small.look(NOW + 2 * MINUTE) == 0
     assert small.look(NOW + 9 * MINUTE) == 0
     assert small.rows(OutboxRow) == []
+
+
+@pytest.mark.parametrize("dated", [True, False])
+def test_history_that_comes_page_by_page_is_no_spike(small: World, dated: bool) -> None:
+    small.look(NOW + MINUTE)
+    with small.database.write() as work:
+        new = stored_watch(work.session, source="feed", brand=small.brand, now=NOW)
+        claim = watches.claim(work.session, new, now=NOW, lease=HOUR)
+        work.commit()
+    assert claim is not None
+    with small.database.read() as session:
+        watch = watches.load(session, new, lambda _: {})
+
+    def batch(top: datetime, *rest: Rest) -> Batch:
+        items = tuple(
+            a_raw(
+                f"feed {at}",
+                f"Haneul {at} topic:service 전화를 안 받아요 -",
+                author=RawAuthor(native_id=f"{at}"),
+                published_at=at if dated else None,
+                published_precision=Precision.EXACT if dated else Precision.NONE,
+            )
+            for at in every(5 * MINUTE, top - 2 * HOUR, top)
+        )
+        return Batch(items=items, state=State(), rest=rest, complete=True)
+
+    rest = Rest(state=State(), from_at=NOW - 2 * HOUR if dated else None)
+    small.ingest.batch(batch(NOW, rest), watch, claim, covered_to=None, now=NOW)
+    now = NOW + MINUTE
+    assert small.look(now) == 0  # the run is not over
+    with small.database.write() as work:
+        ending = Ending(outcome=Outcome.OK, complete=True, next_run_at=NOW + HOUR)
+        watches.finish(work.session, claim, ending, now=now)
+        work.commit()
+    for page in range(1, 5):
+        now += 2 * MINUTE
+        with small.database.write() as work:
+            turn = backfills.claim(work.session, now=now, lease=HOUR)
+            work.commit()
+        assert turn is not None
+        below = batch(NOW - page * 2 * HOUR)
+        small.ingest.backfill(below, watch, turn, now=now, lease=HOUR)
+        with small.database.write() as work:
+            backfills.pause(work.session, turn, next_run_at=now, now=now)
+            work.commit()
+        small.cover(now - 2 * MINUTE, now)
+        assert small.look(now) == 0
+    small.cover(NOW, now, new)
+    assert small.look(now + 2 * MINUTE) == 0
+    assert small.rows(SpikeRow) == []
 
 
 def test_nothing_is_judged_before_a_run_has_ended(sqlite: Database, settings: Settings) -> None:
