@@ -26,7 +26,13 @@ from requests.adapters import BaseAdapter
 from requests.structures import CaseInsensitiveDict
 from requests.utils import get_encoding_from_headers
 
-from listener.errors import Blocked, LayoutChanged, SourceError, SourceUnavailable
+from listener.errors import (
+    Blocked,
+    LayoutChanged,
+    SourceError,
+    SourceUnavailable,
+    TargetForbidden,
+)
 from listener.net.budget import Ledger, Receipt
 from listener.net.guard import Guard, Target
 from listener.net.limits import FREE, Clock, Limiter, Rule
@@ -345,11 +351,14 @@ class Net:
                     self.settings.max_response_bytes,
                 ),
             )
-        except SourceUnavailable as error:
-            if rule.breaker and not isinstance(error, BadAnswer):
+        except SourceError as error:
+            unavailable = isinstance(error, SourceUnavailable)
+            if unavailable and rule.breaker and not isinstance(error, BadAnswer):
                 self._limiter.failed(key)
-            if isinstance(error, Unreached):
+            if isinstance(error, Unreached | TargetForbidden):
                 self.settle(receipt, {})
+            elif request.settle is not None:
+                self.settle(receipt, request.charge)  # nobody knows: the most it could
             raise
         took = time.monotonic() - started
         with self._lock:
@@ -390,7 +399,8 @@ class Net:
             now=self._clock(),
         )
         try:
-            used = request.settle(page)
+            # What a redirect leads to is not charged again: it may be the most it could.
+            used = request.charge if answer.status in _REDIRECTS else request.settle(page)
         except (LayoutChanged, KeyError, TypeError, ValueError, AttributeError):
             used = request.charge
         self.settle(receipt, used)

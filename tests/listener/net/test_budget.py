@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from builders import NOW
 from listener.errors import BudgetExhausted, SourceUnavailable
@@ -21,6 +22,7 @@ from listener.net.page import Page, Request
 from listener.settings import Settings
 from listener.store.limits import DatabaseLimits
 from listener.store.spending import DatabaseLedger
+from listener.store.tables import SpendingRow
 from listener.store.work import Database
 from listener.types import Price
 from webserver import Play, WebServer
@@ -181,6 +183,28 @@ def test_what_never_went_out_costs_nothing(paying: MakeNet, server: WebServer) -
     with pytest.raises(SourceUnavailable):
         net.exchange(gone)
     assert net.room("plaza|", {"post": 1}) == 20
+
+
+def test_an_answer_that_never_came_is_charged_and_not_waited_for(
+    paying: MakeNet, server: WebServer, database: Database
+) -> None:
+    server.pages["/search"] = Play("{", how="reset")
+    net = paying(100_000)
+    with pytest.raises(SourceUnavailable):
+        ask(net, server)
+    assert net.room("plaza|", {"post": 1}) == 0
+    with database.read() as session:
+        assert set(session.scalars(select(SpendingRow.held))) == {0}
+
+
+def test_a_redirect_is_no_answer_to_settle_by(paying: MakeNet, server: WebServer) -> None:
+    server.pages["/old"] = Play('{"data": []}', 302, {"Location": "/search"})
+    server.pages["/search"] = Play('{"data": []}')
+    net = paying(100_000)
+    net.fetch(
+        Request(url=server.url + "/old", purse="plaza|", charge={"post": 20}, settle=posts_in)
+    )
+    assert net.room("plaza|", {"post": 1}) == 0
 
 
 def test_a_redirect_is_charged_once(paying: MakeNet, server: WebServer) -> None:
