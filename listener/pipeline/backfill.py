@@ -88,7 +88,8 @@ class Backfiller:
             yield self._run(claim)
 
     def begin_history(self, watch_id: int) -> int:
-        """Hand over a walk through all that the source shows; gives how many lanes that has.
+        """Hand over a walk through all that the source shows; gives how many lanes that has. One
+        that is under way goes on at once and is not begun again.
 
         Raises NotFound, or SourceError where the source cannot be walked back.
         """
@@ -101,6 +102,12 @@ class Backfiller:
         now = self._clock()
         with self._database.write() as work:
             state = watches.state_of(watches.get(work.session, watch_id))
+            listed = backfills.listing(work.session, watch_ids=[watch_id])
+            if under_way := [row for row in listed if row.to_at is None]:
+                for row in under_way:
+                    row.next_run_at = min(row.next_run_at, now)
+                work.commit()
+                return len(under_way)
             rests = collector.history(watch, state, now=now)
             made = backfills.hand_over(work.session, watch_id, None, rests, now=now)
             work.commit()

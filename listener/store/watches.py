@@ -89,8 +89,8 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
     """Change ``params``, ``match``, ``every``, ``brand_id``, ``connection_id``, ``label``,
     ``enabled``.
 
-    New parameters are a new question: the watch forgets its state, is due at once, and a run in
-    progress loses its claim. Raises NotFound, InvalidInput.
+    New parameters, or another brand or connection, are a new question: the watch forgets its state,
+    is due at once, and a run in progress loses its claim. Raises NotFound, InvalidInput.
     """
     row = get(session, watch_id)
     unknown = set(fields) - {
@@ -100,6 +100,7 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
         raise TypeError(f"a watch has no {', '.join(sorted(unknown))}")
     if "every" in fields:
         row.every_s = int(fields["every"].total_seconds())
+    asked = row.brand_id, row.connection_id
     for name in ("match", "brand_id", "connection_id", "label", "enabled"):
         if name in fields:
             setattr(row, name, fields[name])
@@ -110,8 +111,8 @@ def update_watch(session: Session, watch_id: int, *, now: datetime, **fields: An
         row.brand_id,
         row.connection_id,
     )
-    moved = ("params" in fields and dict(fields["params"]) != row.params) or (
-        "connection_id" in fields or "brand_id" in fields
+    moved = dict(fields.get("params", row.params)) != row.params or (
+        (row.brand_id, row.connection_id) != asked
     )
     if moved:
         row.params = dict(fields.get("params", row.params))

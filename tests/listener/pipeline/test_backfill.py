@@ -408,6 +408,9 @@ def test_history_can_be_walked_anew(world: World) -> None:
         work.session.execute(MentionRow.__table__.delete())  # type: ignore[attr-defined]
         work.commit()
     assert world.backfiller.begin_history(1) == 1
+    assert world.backfiller.begin_history(1) == 1
+    with world.database.read() as session:
+        assert len(backfills.listing(session)) == 1  # twice asked for, once walked
     world.work_off()
     assert world.ids() == set(range(1, 41))
 

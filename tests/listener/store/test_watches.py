@@ -217,3 +217,18 @@ def test_listing_by_brand_and_source(database: Database) -> None:
         assert [w.id for w in watches.listing(session, brand_id=brand.id)] == [one]
         assert [w.id for w in watches.listing(session, source="feed")] == [two]
         assert brands.get(session, brand.id) == brand
+
+
+def test_what_is_named_but_stays_is_no_new_question(database: Database) -> None:
+    with database.write() as work:
+        brand = stored_brand(work.session, "Haneul")
+        watch = stored_watch(work.session, brand=brand)
+        row = watches.get(work.session, watch)
+        row.state = {"cursor": {"mark": {"id": "7"}}}
+        watches.update_watch(
+            work.session, watch, now=NOW, brand_id=brand.id, connection_id=None, params=row.params
+        )
+        assert row.state == {"cursor": {"mark": {"id": "7"}}}
+        watches.update_watch(work.session, watch, now=NOW, brand_id=None)
+        assert row.state == {}
+        work.commit()
