@@ -113,8 +113,11 @@ class HackerNews(Poller):
         notices: tuple[str, ...] = ()
         if at.first and at.above is None and answer.get("nbHits"):
             notices = (f"Hacker News has {answer['nbHits']:,} hits for {at.lane}.",)
+        fitting = tuple(_item(hit, brand) for hit in hits if _fits(hit, at.lane, said))
+        if hits and not fitting:
+            notices += (f"None of {len(hits)} hits has the words of {at.lane}: left out.",)
         return Parsed(
-            items=tuple(_item(hit, brand) for hit in hits if _fits(hit, at.lane, said)),
+            items=fitting,
             next_page=next_page,
             # Only what is newer than the mark was asked for, so the end is the way down to it.
             reached=True if next_page is None else None,

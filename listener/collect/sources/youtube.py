@@ -358,17 +358,18 @@ class YouTube(Poller):
                     del followed[name]
                 continue
             items.append(_video(row, watch.brand))
-            told = row.get("statistics", {}).get("commentCount")  # none where they are switched off
+            counts = row.get("statistics")  # without any it is not known whether there are comments
+            told = (counts or {}).get("commentCount", 0)  # none where they are switched off
             known = followed.get(name) or {}
             followed[name] = {**known, "published": row["snippet"]["publishedAt"]}
-            fresh = at.above is None or int(told or 0) != known.get("count")
-            if told and int(told) and fresh:
+            fresh = at.above is None or counts is None or int(told or 0) != known.get("count")
+            if (counts is None or int(told or 0)) and fresh:
                 above = known.get("newest") if at.above else None
                 steps.append({"do": "threads", "video": name, "above": above})
                 # Known from here on: the step is made by this walk, or by the back-fill that goes
                 # on with it.
                 newest = (at.now - _SLACK).isoformat()
-                followed[name] |= {"count": int(told), "newest": newest}
+                followed[name] |= {"count": int(told or 0), "newest": newest}
         if mode == "search":
             most = min(max(int(param(watch, self.spec, "follow")), 1), 200)
             ranked = sorted(followed, key=lambda name: followed[name]["published"], reverse=True)

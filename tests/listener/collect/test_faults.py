@@ -51,6 +51,10 @@ FAULTS = {
     "redirect": Play(status=302, headers={"Location": "{other}/elsewhere"}),
 }
 WHO = {"identifier", "username", "client_id", "key_id", "issuer_id"}  # say who, prove nothing
+# Signing in anew, as each run here has a client of its own; the app's name, once a day.
+SIGNING_IN = {"/token", "/api/v1/access_token", "/xrpc/com.atproto.server.createSession", "/lookup"}
+# Asked beside the listing in each run: answers to questions, counts of the videos followed.
+BESIDE = {"stackexchange": 1, "youtube": 1}
 SECONDS = 0.1  # for a request, where answers drip
 
 
@@ -178,6 +182,27 @@ def test_a_fault_costs_nothing_but_time(
         for secret in secrets:
             assert secret not in told, f"told in an error: {where}"
             assert secret not in abroad, f"sent to another host: {where}"
+
+
+@pytest.mark.parametrize("folder", CASES, ids=lambda case: f"{case.parent.name}-{case.name}")
+def test_where_nothing_is_new_each_listing_is_asked_for_once(
+    folder: Path,
+    faulty: Faulty,
+    make_net: Callable[..., Net],
+    make_watch: Callable[..., Watch],
+) -> None:
+    case = a_case(folder, faulty, make_watch)
+    net = make_net(clock=lambda: case.now, **case.settings)
+    first = collect(case, faulty, net)
+    for hours in (1, 2):
+        case = replace(case, now=case.now + timedelta(hours=hours))
+        again = collect(case, faulty, net, state=first.state)
+        assert again.error is None
+        assert again.items <= first.items
+        lanes = len(find_pollers()[case.source](net).lanes(case.watch))
+        asked = [seen.path for seen in again.seen if seen.path not in SIGNING_IN]
+        assert len(asked) <= lanes + BESIDE.get(case.source, 0), asked
+        first = again
 
 
 def collect(

@@ -197,3 +197,16 @@ def test_a_server_that_overlooks_where_to_go_on_leaves_a_gap_and_is_left_alone(
         timedelta(seconds=7_200), timedelta(seconds=120),
     )  # fmt: skip
     assert len(server.seen) - asked == 2
+
+
+def test_hits_without_the_words_are_left_out_and_told(
+    server: WebServer, net: Net, make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    hit = {"objectID": "1", "created_at_i": 1_700_000_000, "title": "Nuremberg", "_tags": ["story"]}
+    server.play({"/api/v1/search_by_date": Play(json.dumps({"hits": [hit]}), headers=HEADERS)})
+    watch = make_watch("hackernews", brand=BRAND, base_url=server.url)
+
+    (batch,) = HackerNews(net).collect(watch, State(), now=now)
+
+    assert batch.items == ()
+    assert batch.notices == ("None of 1 hits has the words of Nurimarket: left out.",)

@@ -186,6 +186,23 @@ def test_only_the_newest_videos_are_followed(
     assert set(batches[-1].state.cursor["memory"]["videos"]) == set(names[3:])
 
 
+def test_comments_are_asked_for_where_the_video_has_no_statistics(
+    server: WebServer, net: Net, make_watch: Callable[..., Watch], now: datetime
+) -> None:
+    found = {"id": {"videoId": VIDEO}, "snippet": {"publishedAt": "2024-01-01T00:00:00Z"}}
+    playlist = {"id": {"kind": "youtube#playlist", "playlistId": "PL1"}, "snippet": {}}
+    video = a_video()
+    del video["statistics"]
+    server.pages |= {
+        f"{V}search": listed(found, playlist),
+        f"{V}videos": listed(video),
+        f"{V}commentThreads": listed(a_thread("c1", now)),
+    }
+    watch = make_watch("youtube", base_url=server.url, brand=BRAND, credentials=KEY)
+    batches = list(YouTube(net).collect(watch, State(), now=now))
+    assert [item.external_id for item in items(batches)] == [VIDEO, "c1"]
+
+
 def test_stored_comments_are_asked_about(
     server: WebServer, net: Net, make_watch: Callable[..., Watch], now: datetime
 ) -> None:
