@@ -329,7 +329,8 @@ class Bluesky(Poller):
                     charge={"calls": 1, "sessions": 1},
                 )
             )
-            token = page.json.get("accessJwt") if page.status < 400 else None
+            told = page.json if page.status < 400 else None
+            token = told.get("accessJwt") if isinstance(told, dict) else None
             if page.status < 400 and not token:
                 error: SourceError = LayoutChanged(
                     "Bluesky answers a sign-in in an unknown shape: 'accessJwt' is missing."

@@ -361,7 +361,7 @@ class Reddit(Poller):
                     accept=frozenset({400, 401}),
                 )
             )
-            told = page.json
+            told = page.json if isinstance(page.json, dict) else {}
             # A wrong grant is refused inside a success: {"error": "unsupported_grant_type"}.
             if page.status >= 400 or "error" in told:
                 raise _counted(_bad_key(page), page.requests)

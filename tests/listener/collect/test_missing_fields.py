@@ -43,6 +43,8 @@ WAYS: dict[str, Callable[[Any], Any]] = {
     "null": lambda value: None,
     "of another type": lambda value: 7 if isinstance(value, str | list | dict) else "oops",
 }
+ODD = ("", "null", "[]", "{}", '"oops"', "3", '{"error": {"code": 500, "message": "sorry"}}')
+NONE_THERE = {("gdelt", "{}"), ("googleplay", "{}"), ("mastodon", "[]")}  # is how they say so
 # Where a missing key means by the API's own documentation that there is nothing.
 NOTHING = {
     ("gdelt", "articles"),  # nothing found: {}
@@ -124,6 +126,35 @@ def test_a_lost_field_is_told_or_does_without(
             f"{words[-1]} is said of {where}"
         )
         assert items or words or (source, path[-1]) in NOTHING, f"nothing is said of {where}"
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    ("case", "body"), BODIES, ids=lambda one: one if isinstance(one, str) else one.parent.name
+)
+def test_an_answer_that_is_something_else_is_told(
+    case: Path,
+    body: str,
+    odd: str,
+    one_server: Played,
+    make_net: Callable[..., Net],
+    make_watch: Callable[..., Watch],
+) -> None:
+    server, source = one_server, case.parent.name
+    meta = json.loads((case / "meta.json").read_text("utf-8").replace("{server}", server.url))
+    watch, now = a_watch(source, meta["watch"], make_watch), a_time(meta)
+    pages = meta["runs"][0]["pages"]
+    server.play({path: plays(case, told, server, body, odd) for path, told in pages.items()})
+    net = make_net(clock=lambda: now, **meta.get("settings", {}))
+    items: list[RawItem] = []
+    words: list[str] = []
+    try:
+        for batch in find_pollers()[source](net).collect(watch, State(), now=now):
+            items += batch.items
+            words += [*batch.notices, *filter(None, [batch.suspect])]
+    except SourceError as error:
+        words.append(error.message)
+    assert items or words or (source, odd) in NONE_THERE
 
 
 @pytest.mark.parametrize("way", ["missing", "null"])
