@@ -54,6 +54,7 @@ from listener.types import (
     Kind,
     MatchMode,
     Param,
+    Precision,
     Price,
     Quota,
     RawAuthor,
@@ -104,6 +105,8 @@ _PLACEHOLDER = "kept by Listener"
 _GONE = frozenset({"resource-not-found", "not-authorized-for-resource"})
 _WORD = re.compile(r"\w+\Z")
 _HANDLE = re.compile(r"@?(\w{1,15})\Z", re.ASCII)
+_EPOCH_MS = 1_288_834_974_657
+_FIRST_SNOWFLAKE = 29_700_859_247  # ids before were counted up
 _NO_LANGUAGE = frozenset({"und", "zxx", "qam", "qct", "qht", "qme", "qst", "art"})
 _OLD_CODES = {"in": "id", "iw": "he", "ji": "yi"}
 
@@ -344,6 +347,8 @@ class X(Poller):
             )
         meta = answer["meta"]
         rows = answer.get("data", [])
+        if not rows and int(meta.get("result_count") or 0):
+            raise KeyError("data")
         includes = answer.get("includes", {})
         users = {user["id"]: user for user in includes.get("users", [])}
         media = {one["media_key"]: one for one in includes.get("media", [])}
@@ -354,7 +359,7 @@ class X(Poller):
             # A retweet of a mention says nothing of its own; in a search the query decides.
             if not (mode in SHOWN and "retweeted" in _references(row))
         )
-        times = {row["id"]: _time(row.get("created_at")) for row in rows}
+        times = {row["id"]: _written(row) for row in rows}
         gaps = []
         if window_from and at.first and at.above and at.above.at and at.above.at < window_from:
             gaps.append(
@@ -858,7 +863,8 @@ def _item(
     *,
     own: bool = False,
 ) -> RawItem:
-    user = users.get(row["author_id"], {})
+    author_id = row.get("author_id", "")
+    user = users.get(author_id, {})
     handle = user.get("username", "")
     parent = _references(row).get("replied_to")
     metrics = row.get("public_metrics", {})
@@ -866,7 +872,7 @@ def _item(
     links = (media.get(k, {}).get("url") or media.get(k, {}).get("preview_image_url") for k in keys)
     handles = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
     lang = row.get("lang", "")
-    published_at = _time(row["created_at"])
+    published_at = _written(row)
     shares = [metrics[name] for name in ("retweet_count", "quote_count") if name in metrics]
     return RawItem(
         external_id=row["id"],
@@ -874,13 +880,16 @@ def _item(
         url=f"https://x.com/{handle or 'i'}/status/{row['id']}",
         text=_unescaped(row.get("note_tweet", {}).get("text") or row["text"]),
         author=RawAuthor(
-            native_id=row["author_id"],
+            native_id=author_id,
             handle=handle,
             name=user.get("name", ""),
             followers=user.get("public_metrics", {}).get("followers_count"),
             url=f"https://x.com/{handle}" if handle else None,
-        ),
+        )
+        if author_id
+        else None,
         published_at=published_at,
+        published_precision=Precision.EXACT if published_at else Precision.NONE,
         language=None if lang in _NO_LANGUAGE else _OLD_CODES.get(lang, lang) or None,
         parent_id=parent,
         thread_id=row.get("conversation_id"),
@@ -903,6 +912,18 @@ def _references(row: Mapping[str, Any]) -> dict[str, str]:
 def _unescaped(text: str) -> str:
     """X escapes these three characters, and no others, in every text."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+
+
+def _written(row: Mapping[str, Any]) -> datetime | None:
+    """When a post was written: as it says, else as its id does. Ids since November 2010 hold the
+    milliseconds since 2010-11-04 in the bits above the 22nd.
+    """
+    if row.get("created_at"):
+        return _time(row["created_at"])
+    number = int(row["id"])
+    if number < _FIRST_SNOWFLAKE:
+        return None
+    return datetime.fromtimestamp(((number >> 22) + _EPOCH_MS) / 1000, UTC)
 
 
 def _time(text: str | None) -> datetime | None:
