@@ -3,6 +3,8 @@
 
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
+# Where this is set, every process would compile all it imports anew: seconds for each command.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup dev demo up test check format bench torture lock clean

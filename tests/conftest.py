@@ -140,3 +140,9 @@ def _with_name(url: str, name: str) -> str:
 def _execute(url: str, statement: str) -> None:
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
         connection.execute(statement.encode())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no worker is left alone with them at the end."""
+    long = ("tests/system/", "tests/spiders/", "tests/api/dashboard/test_browser.py")
+    items.sort(key=lambda item: not item.nodeid.startswith(long))

@@ -40,7 +40,7 @@ $venv/bin/python -m pip install --quiet --disable-pip-version-check --require-ha
 use_network_settings_of_pip
 uv() { VIRTUAL_ENV=$PWD/$venv $venv/bin/uv "$@"; }
 say "Installing what $lock pins"
-uv pip install --quiet --require-hashes -r $lock
+uv pip install --quiet --require-hashes --compile-bytecode -r $lock
 say "Installing Listener and the dashboard's assets"
 uv pip install --quiet --no-deps --reinstall-package brand-listener \
     --build-constraints tools/requirements-build.txt --editable .

@@ -160,7 +160,7 @@ def test_brand_and_watch_with_a_test(
         page.fill("#name", "하늘빛")
         page.get_by_role("button", name="저장").click()
         page.wait_for_url("**/watches/new?brand=*")
-        page.locator("a.choice[href*='source=feed']").click()
+        page.locator("a.choice[href*='source=feed']:not([href*='preset'])").click()
         page.fill("[id='p.url']", f"http://127.0.0.1:{source.port}/rss")
         page.get_by_role("button", name="미리보기").click()
         page.wait_for_selector("text=원본을 읽는 중입니다")
