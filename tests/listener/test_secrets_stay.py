@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -20,7 +21,7 @@ from listener.errors import SourceError
 from listener.net.page import Request
 from listener.runtime.wiring import Services, build
 from listener.settings import Settings
-from listener.store import brands, history, runs, schema, watches
+from listener.store import brands, history, runs, watches
 from listener.types import MatchMode, SourceSpec
 from webserver import Play, Seen, WebServer
 
@@ -68,12 +69,13 @@ def echo(elsewhere: WebServer) -> Iterator[Echo]:
 
 @pytest.fixture
 def services(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, sqlite_template: Path
 ) -> Iterator[Services]:
     """A real install on a file, that waits for nobody."""
     given = {"allow_private_hosts": "127.0.0.1", "max_pages": 2, "request_timeout": 3.0}
+    settings.home.mkdir()
+    shutil.copyfile(sqlite_template, settings.home / "listener.db")
     built = build(settings.model_copy(update=given))
-    schema.upgrade(built.database)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
     yield built
     built.close()

@@ -53,10 +53,11 @@ def services(told: tuple[Path, story.Story], tmp_path: Path) -> Iterator[Service
 
 
 @pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Services]:
+def empty(tmp_path: Path, sqlite_template: Path) -> Iterator[Services]:
     """An install with a user and nothing else."""
+    (tmp_path / "empty").mkdir()
+    shutil.copyfile(sqlite_template, tmp_path / "empty" / "listener.db")
     built = build(_settings(tmp_path / "empty"))
-    schema.upgrade(built.database)
     with built.database.write() as work:
         access.add_user(work.session, story.EMAIL, name="김민아", now=utc_now())
         work.commit()

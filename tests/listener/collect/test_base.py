@@ -506,7 +506,7 @@ def test_memory_now_and_memory_once_closed(make_net: MakeNet) -> None:
     assert cursor.load(store.state.cursor).memory == {"user": "7", "top": "9"}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_nothing_is_lost_whatever_happens(data: st.DataObject) -> None:
     by_offset = data.draw(st.booleans(), "by offset")

@@ -351,7 +351,7 @@ TEXTS = (
 
 
 @given(TEXTS, st.sampled_from(BRANDS))
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=400, deadline=None)
 def test_matcher_equals_the_slow_reading(text: str, brand: Brand) -> None:
     assert Matcher([brand]).match(mention(text)) == reference(brand, text)
 
@@ -360,7 +360,7 @@ ALL = Matcher(BRANDS)
 
 
 @given(TEXTS)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_other_brands_change_nothing_and_spans_say_the_term(text: str) -> None:
     together = {match.brand_id: match for match in ALL.match(mention(text))}
     for brand in BRANDS:
@@ -373,7 +373,7 @@ def test_other_brands_change_nothing_and_spans_say_the_term(text: str) -> None:
 
 
 @given(TEXTS, TEXTS)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_text_of_other_brands_adds_nothing(text: str, other: str) -> None:
     """Words of others after a full stop neither add to a brand's spans nor take from them."""
     brand = Brand(id=99, name="가나다라", aliases=("Zyx",))
