@@ -5,8 +5,10 @@ from __future__ import annotations
 import multiprocessing
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
+from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from listener.errors import ConfigError, StorageError
@@ -40,6 +42,13 @@ def test_upgrade_from_nothing_gives_the_models(empty: Database) -> None:
     with empty.read() as session:
         assert session.execute(text("SELECT name, value FROM counter")).all() == [("change", 0)]
     empty.close()
+
+
+def test_versions_are_those_of_their_files() -> None:
+    script = ScriptDirectory(str(schema.MIGRATIONS))
+    assert schema.head() == script.get_current_head()
+    for one in script.walk_revisions():
+        assert Path(one.path).name.startswith(f"{one.revision}_")
 
 
 def test_check_names_a_column_that_is_missing(empty: Database) -> None:
