@@ -256,6 +256,7 @@ def test_encodings_are_read_as_they_are_meant(play_each: Any) -> None:
     assert "root:" not in titles["g4"]
 
 
+@pytest.mark.torture  # five crawls; tests/spiders has each of them alone
 def test_review_pages_that_change_or_lead_astray(play_each: Any) -> None:
     names = ["changed", "blocked", "inside", "half", "well"]
     install, servers, ids = play_each([], [], names)
