@@ -772,9 +772,7 @@ class InboundRow(Base):
         ForeignKey("brand.id", ondelete="SET NULL"), index=True
     )
     match: Mapped[str] = mapped_column(String(10))
-    scheme: Mapped[str] = mapped_column(
-        String(10)
-    )  # standard, typeform, github, zendesk, token
+    scheme: Mapped[str] = mapped_column(String(10))  # standard, typeform, github, zendesk, token
     secret: Mapped[bytes] = mapped_column(LargeBinary)
     preset: Mapped[str] = mapped_column(String(40), default="")  # what the mapping began as
     mapping: Mapped[dict[str, Any]] = mapped_column(Json)
