@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, Protocol, runtime_checkable
+from urllib.parse import urlsplit, urlunsplit
 
 from listener.collect import cursor as cursors
 from listener.collect.cursor import Mark, Track
@@ -30,6 +31,7 @@ from listener.net.page import Page, Request
 from listener.net.retry import fresh_until
 from listener.types import (
     Batch,
+    Brand,
     Gap,
     GapReason,
     Kept,
@@ -49,7 +51,9 @@ __all__ = [
     "Position",
     "Request",
     "Source",
+    "is_own",
     "on_account",
+    "on_server",
     "param",
     "purse",
 ]
@@ -449,6 +453,20 @@ def on_account(request: Request, watch: Watch, *, background: bool = False) -> R
         purse=request.purse or purse(watch),
         background=background,
     )
+
+
+def is_own(brand: Brand | None, *names: str | None) -> bool:
+    """Whether one of the names is a handle of the brand's own, in any case, with or without @."""
+    own = {handle.lstrip("@").lower() for handle in brand.handles} if brand else set()
+    return any(name.lstrip("@").lower() in own for name in names if name)
+
+
+def on_server(url: str, watch: Watch) -> str:
+    """An address as it is asked: a base URL takes the place of its scheme and host."""
+    base = watch.connection.base_url
+    if not base:
+        return url
+    return base.rstrip("/") + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
 
 
 def _validated(lane: str, url: str) -> str:

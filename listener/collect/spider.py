@@ -20,10 +20,10 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import ValidationError
 
+from listener.collect.base import on_server
 from listener.errors import (
     AuthRejected,
     Blocked,
@@ -85,7 +85,7 @@ class SpiderCollector:
             settings = self._settings
             job = CrawlJob(
                 source=self.spec.name,
-                params=_on_server(self.spec, watch),
+                params=_on_server(watch),
                 cursor=state.cursor,
                 validators=state.validators,
                 now=now,
@@ -241,18 +241,10 @@ def _fingerprint() -> str:
     return hashlib.blake2b(repr(told).encode(), digest_size=8).hexdigest()
 
 
-def _on_server(spec: SourceSpec, watch: Watch) -> dict[str, str]:
+def _on_server(watch: Watch) -> dict[str, str]:
     """The watch's parameters; a base URL takes the place of scheme and host in its addresses."""
-    base = (watch.connection.base_url or "").rstrip("/")
-    params = dict(watch.params)
-    if base:
-        for one in spec.params:
-            if one.name == "url" and one.name in params:
-                params[one.name] = " ".join(
-                    base + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
-                    for url in params[one.name].split()
-                )
-    return params
+    urls = watch.params.get("url", "").split()
+    return {**watch.params, "url": " ".join(on_server(url, watch) for url in urls)}
 
 
 def _environ() -> dict[str, str]:

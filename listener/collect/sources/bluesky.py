@@ -19,7 +19,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 from websockets.sync.client import ClientConnection, connect
 
 from listener.collect import cursor as cursors
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, on_account, param
+from listener.collect.base import (
+    Mark,
+    Page,
+    Parsed,
+    Poller,
+    Position,
+    Request,
+    is_own,
+    on_account,
+    param,
+)
 from listener.errors import (
     AuthRejected,
     Blocked,
@@ -571,7 +581,7 @@ def _item(view: Mapping[str, Any], watch: Watch, *, own: bool = False) -> RawIte
             name=author.get("displayName") or "",
             url=f"{SITE}/profile/{handle if known else author['did']}",
         ),
-        is_own=own or _is_own(watch.brand, handle),
+        is_own=own or is_own(watch.brand, handle),
         media=tuple(_media(view.get("embed") or {})),
         engagement=Engagement(
             likes=view.get("likeCount"),
@@ -644,11 +654,6 @@ def _media(embed: Mapping[str, Any]) -> Iterable[str]:
         yield str(embed["thumbnail"])
 
 
-def _is_own(brand: Brand | None, handle: str) -> bool:
-    own = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
-    return bool(handle) and handle.lower() in own
-
-
 def _streamed(event: Mapping[str, Any], words: Sequence[str], watch: Watch) -> RawItem | None:
     """What an event of the stream says: a post with one of the words, a deletion, or nothing."""
     commit = event.get("commit") or {}
@@ -664,7 +669,7 @@ def _streamed(event: Mapping[str, Any], words: Sequence[str], watch: Watch) -> R
         return None
     author = RawAuthor(native_id=did, url=f"{SITE}/profile/{did}")
     seen_at = datetime.fromtimestamp(int(event["time_us"]) / 1e6, UTC)
-    own = _is_own(watch.brand, did)
+    own = is_own(watch.brand, did)
     return _post(uri, record, seen_at, author, is_own=own, raw=event)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, is_own, param
 from listener.errors import AuthRejected, Blocked, InvalidInput, LayoutChanged, SourceError
 from listener.net.retry import classify
 from listener.types import (
@@ -308,7 +308,7 @@ def _post(row: Mapping[str, Any], ids: Mapping[tuple[Any, Any], str], watch: Wat
         # Where the answered post is not on the page, its place in the topic stands in.
         parent_id=ids.get((topic, answered), f"{topic}/{answered}") if answered else None,
         thread_id=str(topic),
-        is_own=_is_own(row.get("username", ""), watch),
+        is_own=is_own(watch.brand, row.get("username")),
         engagement=Engagement(
             likes=likes[0] if likes else row.get("like_count", 0),
             replies=row.get("reply_count"),
@@ -331,7 +331,7 @@ def _topic(row: Mapping[str, Any], names: Mapping[Any, Mapping[str, Any]], watch
         author=_author({**user, "user_id": user.get("id")}, watch) if user else None,
         published_at=_time(row["created_at"]),
         thread_id=str(row["id"]),
-        is_own=_is_own(user.get("username", ""), watch),
+        is_own=is_own(watch.brand, user.get("username")),
         engagement=Engagement(
             likes=row.get("like_count"),
             replies=max(row["posts_count"] - 1, 0) if row.get("posts_count") else None,
@@ -352,11 +352,6 @@ def _author(row: Mapping[str, Any], watch: Watch) -> RawAuthor | None:
         name=row.get("name") or "",
         url=f"{_forum(watch)}/u/{handle}",
     )
-
-
-def _is_own(username: str, watch: Watch) -> bool:
-    handles = watch.brand.handles if watch.brand else ()
-    return bool(username) and username.lower() in {one.lstrip("@").lower() for one in handles}
 
 
 def _is_gone(row: Mapping[str, Any]) -> bool:

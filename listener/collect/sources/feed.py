@@ -10,9 +10,19 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from math import ceil
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import (
+    Mark,
+    Page,
+    Parsed,
+    Poller,
+    Position,
+    Request,
+    is_own,
+    on_server,
+    param,
+)
 from listener.collect.dates import read_date
 from listener.collect.feeds import Document, Entry, feed_links, plain, read_feed
 from listener.errors import InvalidInput, LayoutChanged
@@ -215,7 +225,7 @@ class Feed(Poller):
         home = moved["to"] if moved.get("from") == url else url
         target = at.token or home
         return Request(
-            url=_on_server(target, watch), expect="xml", headers=_login(watch, target, url)
+            url=on_server(target, watch), expect="xml", headers=_login(watch, target, url)
         )
 
     def parse(self, page: Page, watch: Watch, at: Position) -> Parsed:
@@ -321,7 +331,6 @@ class Feed(Poller):
         derived: bool,
     ) -> RawItem:
         kind = Kind(param(watch, self.spec, "kind"))
-        handles = {handle.lower() for handle in watch.brand.handles} if watch.brand else set()
         published_at, precision = read_date(entry.published)
         title, text = entry.title, entry.text
         author = _author(entry)
@@ -346,7 +355,7 @@ class Feed(Poller):
             language=entry.language or document.language or None,
             parent_id=entry.parent_id or None,
             thread_id=entry.parent_id or None,
-            is_own=author is not None and author.handle.lower() in handles,
+            is_own=author is not None and is_own(watch.brand, author.handle),
             media=entry.media,
             engagement=entry.engagement,
             derived=derived,
@@ -363,14 +372,6 @@ class Feed(Poller):
                 if value
             },
         )
-
-
-def _on_server(url: str, watch: Watch) -> str:
-    """The address as it is asked: a base URL takes the place of its scheme and host."""
-    base = watch.connection.base_url
-    if not base:
-        return url
-    return base.rstrip("/") + urlunsplit(urlsplit(url)._replace(scheme="", netloc=""))
 
 
 def _as_known(url: str, watch: Watch) -> str:

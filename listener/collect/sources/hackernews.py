@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, is_own, param
 from listener.errors import InvalidInput
 from listener.text import clean, search_query, search_tokens
 from listener.types import (
@@ -220,7 +220,6 @@ def _item(hit: Mapping[str, Any], brand: Brand | None) -> RawItem:
     item_id, author = str(hit["objectID"]), hit.get("author") or ""
     comment = hit.get("comment_text") is not None or "comment" in (hit.get("_tags") or ())
     story_id, parent_id = hit.get("story_id"), hit.get("parent_id")
-    own = [handle.lstrip("@").lower() for handle in brand.handles] if brand else []
     return RawItem(
         external_id=item_id,
         kind=Kind.COMMENT if comment else Kind.POST,
@@ -234,7 +233,7 @@ def _item(hit: Mapping[str, Any], brand: Brand | None) -> RawItem:
         published_at=_time(hit),
         parent_id=str(parent_id) if parent_id is not None else None,
         thread_id=str(story_id) if story_id is not None else item_id if not comment else None,
-        is_own=author.lower() in own,
+        is_own=is_own(brand, author),
         engagement=Engagement(likes=hit.get("points"), replies=hit.get("num_comments")),
         raw={name: value for name, value in hit.items() if name != "_highlightResult"},
     )

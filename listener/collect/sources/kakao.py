@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from listener.collect.base import Page, Parsed, Position, Request
+from listener.collect.base import Page, Parsed, Position, Request, is_own
 from listener.collect.dates import read_date
 from listener.collect.search import QUERY, SearchPoller, link_id, plain_link, split_lane
 from listener.errors import AuthRejected, BudgetExhausted, LayoutChanged, SourceError
@@ -146,7 +146,6 @@ def _item(row: Mapping[str, Any], service: str, brand: Brand | None) -> RawItem 
         return None
     published_at, precision = read_date(row.get("datetime"))
     author = _author(row, link) if service == "blog" else None
-    handles = {name.lstrip("@").lower() for name in brand.handles} if brand else set()
     thumbnail = plain_link(row.get("thumbnail") or "")
     return RawItem(
         external_id=external_id,
@@ -159,7 +158,7 @@ def _item(row: Mapping[str, Any], service: str, brand: Brand | None) -> RawItem 
         published_at=published_at,
         published_precision=precision,
         language="ko",
-        is_own=author is not None and author.handle.lower() in handles,
+        is_own=author is not None and is_own(brand, author.handle),
         place=row.get("cafename") or None,
         country="KR",
         excerpt=True,

@@ -10,7 +10,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, on_account, param
+from listener.collect.base import (
+    Mark,
+    Page,
+    Parsed,
+    Poller,
+    Position,
+    Request,
+    is_own,
+    on_account,
+    param,
+)
 from listener.errors import AuthRejected, InvalidInput, LayoutChanged, SourceError, SourceGone
 from listener.types import (
     Brand,
@@ -310,7 +320,8 @@ class Mastodon(Poller):
             language=row.get("language"),
             parent_id=parent,
             thread_id=_root(row, places),
-            is_own=bool(listing.account) or _is_own(watch.brand, acct, handle),
+            # A handle without a host means the watched instance: elsewhere it may be anybody's.
+            is_own=bool(listing.account) or is_own(watch.brand, acct, handle),
             media=tuple(_media(row.get("media_attachments") or ())),
             engagement=Engagement(
                 likes=row.get("favourites_count"),
@@ -475,14 +486,6 @@ def _media(attachments: Iterable[Mapping[str, Any]]) -> Iterable[str]:
         link = one.get("url") or one.get("remote_url") or one.get("preview_url")
         if link:
             yield str(link)
-
-
-def _is_own(brand: Brand | None, acct: str, handle: str) -> bool:
-    """Whether the brand itself speaks. A handle without a host means the watched instance: the same
-    name elsewhere may be anybody's.
-    """
-    own = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
-    return handle.lower() in own or acct.lower() in own
 
 
 def _time(text: str) -> datetime:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from listener.collect.base import Page, Parsed, Position, Request
+from listener.collect.base import Page, Parsed, Position, Request, is_own
 from listener.collect.dates import read_date
 from listener.collect.search import QUERY, SearchPoller, link_id, plain_link, split_lane
 from listener.errors import AuthRejected, BudgetExhausted, LayoutChanged, SourceError
@@ -231,7 +231,6 @@ def _item(row: Mapping[str, Any], service: str, brand: Brand | None) -> RawItem 
         return None
     published_at, precision = _published(row)
     author = _author(row, link, service)
-    handles = {name.lstrip("@").lower() for name in brand.handles} if brand else set()
     return RawItem(
         external_id=external_id,
         kind=_KINDS[service],
@@ -243,7 +242,7 @@ def _item(row: Mapping[str, Any], service: str, brand: Brand | None) -> RawItem 
         published_at=published_at,
         published_precision=precision,
         language="ko",
-        is_own=author is not None and author.handle.lower() in handles,
+        is_own=author is not None and is_own(brand, author.handle),
         place=row.get("cafename") or None,
         country="KR",
         excerpt=True,

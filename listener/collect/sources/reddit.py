@@ -15,7 +15,17 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from listener import __version__
 from listener.collect import cursor as cursors
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, on_account, param
+from listener.collect.base import (
+    Mark,
+    Page,
+    Parsed,
+    Poller,
+    Position,
+    Request,
+    is_own,
+    on_account,
+    param,
+)
 from listener.collect.dates import read_date
 from listener.collect.feeds import Document, Entry, plain, read_feed
 from listener.errors import (
@@ -515,7 +525,7 @@ def _entry(entry: Entry, brand: Brand | None) -> RawItem:
         # A feed does not tell which comment is answered: it hangs on the post.
         parent_id=thread,
         thread_id=thread,
-        is_own=_is_own(brand, handle),
+        is_own=is_own(brand, handle),
         place=f"r/{place[1]}" if place else None,
         media=entry.media,
         raw={
@@ -556,7 +566,7 @@ def _thing(row: Mapping[str, Any], brand: Brand | None) -> RawItem:
         published_at=_moment(row),
         parent_id=row.get("parent_id") if comment else None,
         thread_id=row.get("link_id") if comment else None,
-        is_own=_is_own(brand, author),
+        is_own=is_own(brand, author),
         place=f"r/{row['subreddit']}",
         media=() if comment else tuple(_media(row)),
         engagement=Engagement(
@@ -605,11 +615,6 @@ def _media(row: Mapping[str, Any]) -> Iterator[str]:
         source = ((one or {}).get("s") or {}).get("u")
         if source:
             yield html.unescape(source)
-
-
-def _is_own(brand: Brand | None, handle: str) -> bool:
-    own = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
-    return handle.lower() in own
 
 
 def _moment(row: Mapping[str, Any]) -> datetime:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, is_own, param
 from listener.errors import AuthRejected, InvalidInput, SourceUnavailable
 from listener.net.retry import classify
 from listener.types import (
@@ -336,7 +336,7 @@ def _question(row: Mapping[str, Any], site: str, brand: Brand | None) -> RawItem
         author=_author(row.get("owner") or {}),
         published_at=_time(row["creation_date"]),
         thread_id=name,
-        is_own=_is_own(row.get("owner") or {}, brand),
+        is_own=is_own(brand, html.unescape((row.get("owner") or {}).get("display_name") or "")),
         engagement=Engagement(
             likes=row.get("score"), replies=row.get("answer_count"), views=row.get("view_count")
         ),
@@ -360,7 +360,7 @@ def _answer_item(
         published_at=_time(row["creation_date"]),
         parent_id=question,
         thread_id=question,
-        is_own=_is_own(row.get("owner") or {}, brand),
+        is_own=is_own(brand, html.unescape((row.get("owner") or {}).get("display_name") or "")),
         engagement=Engagement(likes=row.get("score")),
         raw={key: value for key, value in row.items() if key != "body"},
     )
@@ -374,13 +374,6 @@ def _author(owner: Mapping[str, Any]) -> RawAuthor | None:
         return None
     native_id = str(user_id) if user_id is not None else ""
     return RawAuthor(native_id=native_id, handle=name, name=name, url=owner.get("link"))
-
-
-def _is_own(owner: Mapping[str, Any], brand: Brand | None) -> bool:
-    name = html.unescape(owner.get("display_name") or "").lower()
-    return (
-        bool(name) and brand is not None and name in {h.lstrip("@").lower() for h in brand.handles}
-    )
 
 
 def _domain(site: str) -> str:

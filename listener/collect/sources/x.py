@@ -25,6 +25,7 @@ from listener.collect.base import (
     Poller,
     Position,
     Request,
+    is_own,
     on_account,
     param,
     purse,
@@ -870,7 +871,6 @@ def _item(
     metrics = row.get("public_metrics", {})
     keys = row.get("attachments", {}).get("media_keys", [])
     links = (media.get(k, {}).get("url") or media.get(k, {}).get("preview_image_url") for k in keys)
-    handles = {one.lstrip("@").lower() for one in brand.handles} if brand else set()
     lang = row.get("lang", "")
     published_at = _written(row)
     shares = [metrics[name] for name in ("retweet_count", "quote_count") if name in metrics]
@@ -893,7 +893,7 @@ def _item(
         language=None if lang in _NO_LANGUAGE else _OLD_CODES.get(lang, lang) or None,
         parent_id=parent,
         thread_id=row.get("conversation_id"),
-        is_own=own or handle.lower() in handles,
+        is_own=own or is_own(brand, handle),
         media=tuple(link for link in links if link),
         engagement=Engagement(
             likes=metrics.get("like_count"),

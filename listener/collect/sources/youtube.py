@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, urlsplit
 
-from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, param
+from listener.collect.base import Mark, Page, Parsed, Poller, Position, Request, is_own, param
 from listener.errors import (
     AuthRejected,
     BudgetExhausted,
@@ -636,7 +636,7 @@ def _video(row: Mapping[str, Any], brand: Brand | None) -> RawItem:
         published_at=_time(told["publishedAt"]),
         language=told.get("defaultAudioLanguage") or told.get("defaultLanguage"),
         thread_id=name,
-        is_own=_is_own(brand, channel),
+        is_own=is_own(brand, channel),
         media=(picture,) if picture else (),
         engagement=Engagement(
             likes=_count(counts.get("likeCount")),
@@ -679,15 +679,10 @@ def _comment(
         published_at=_time(told["publishedAt"]),
         parent_id=parent or video or None,
         thread_id=video or told.get("channelId") or channel,
-        is_own=(bool(author) and author == channel) or _is_own(watch.brand, author, name),
+        is_own=(bool(author) and author == channel) or is_own(watch.brand, author, name),
         engagement=Engagement(likes=_count(told.get("likeCount"))),
         raw={key: value for key, value in row.items() if key not in ("etag", "replies")},
     )
-
-
-def _is_own(brand: Brand | None, *names: str) -> bool:
-    own = {handle.lstrip("@").lower() for handle in brand.handles} if brand else set()
-    return any(name.lstrip("@").lower() in own for name in names if name)
 
 
 def _gone(name: str) -> RawItem:
