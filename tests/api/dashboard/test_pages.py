@@ -116,7 +116,10 @@ def test_every_page_answers_in_both_languages_and_without_inline_code(
 
 
 def test_english_pages_hold_no_korean_of_ours(client: TestClient) -> None:
-    for path in ("/channels", "/settings", "/brands/new", "/watches/new?source=feed", "/sources"):
+    for path in (
+        *("/channels", "/settings", "/brands/new", "/watches/new?source=feed", "/sources"),
+        *("/watches/new", "/watches/1/edit", "/start", "/connections", "/inbound", "/inbound/new"),
+    ):
         text = client.get(f"{path}{'&' if '?' in path else '?'}lang=en").text
         visible = re.sub(r"<option[^>]*>[^<]*</option>|<[^>]+>", " ", text)
         for known in (
