@@ -248,14 +248,26 @@ class Runner:
         with self._database.read() as session:
             watches.get(session, watch_id)  # or NotFound
         while (claim := self._claim(watch_id, self._clock())) is None:
-            with self._database.read() as session:
-                under_way = runs.listing(session, watch_id=watch_id, limit=1)
-            time.sleep(_ASK_AGAIN)
-            if under_way:
-                report = self._finished(under_way[0].id)
-                if report is not None:
-                    return report
+            report = self._wait_for_run(watch_id)
+            if report is not None:
+                return report
         return self.run(claim)
+
+    def _wait_for_run(self, watch_id: int) -> dict[str, Any] | None:
+        """The report of the run in progress, once it ends; None if its worker is lost."""
+        with self._database.read() as session:
+            under_way = runs.listing(session, watch_id=watch_id, limit=1)
+        while under_way:
+            # Asked before the report, as a run that ends gives its claim back in the same moment.
+            with self._database.read() as session:
+                until = watches.get(session, watch_id).claim_until
+            report = self._finished(under_way[0].id)
+            if report is not None:
+                return report
+            if until is None or until <= self._clock():
+                return None
+            time.sleep(_ASK_AGAIN)
+        return None
 
     def _finished(self, run_id: int) -> dict[str, Any] | None:
         with self._database.read() as session:

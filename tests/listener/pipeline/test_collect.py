@@ -303,7 +303,10 @@ def test_a_run_overtaken_writes_nothing_more(
 
 
 def test_collect_now_waits_for_the_run_in_progress(
-    database: Database, make_runner: MakeRunner, watch_id: int
+    database: Database,
+    make_runner: MakeRunner,
+    watch_id: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entered, leave = threading.Event(), threading.Event()
 
@@ -314,13 +317,20 @@ def test_collect_now_waits_for_the_run_in_progress(
             yield a_batch("1")
 
     runner = make_runner(Slow())
+    wait = runner._wait_for_run
+
+    def waits(watch_id: int) -> dict[str, Any] | None:
+        # The claim was refused, so the run is in progress; it may end at any moment from now on.
+        leave.set()
+        return wait(watch_id)
+
+    monkeypatch.setattr(runner, "_wait_for_run", waits)
     reports: list[dict[str, Any]] = []
     first = threading.Thread(target=lambda: reports.extend(runner.collect_once()))
     first.start()
     entered.wait(10)
     second = threading.Thread(target=lambda: reports.extend(runner.collect_once(watch_id)))
     second.start()
-    leave.set()
     first.join()
     second.join()
 
