@@ -485,13 +485,17 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentiment:
-    """Polarity of a text. ``score`` is in -1..1, ``confidence`` in 0..1."""
+    """Polarity of a text. ``score`` is in -1..1, ``confidence`` in 0..1.
+
+    ``raw`` is what the model was stacked on, as it came (VADER's compound); None without such.
+    """
 
     score: float
     label: Label
     confidence: float
     model: str
     version: str
+    raw: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
