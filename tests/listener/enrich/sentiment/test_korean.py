@@ -97,7 +97,7 @@ def test_ngrams_do_not_reach_into_the_next_text() -> None:
 
 
 def test_the_model_file_is_small_and_carries_its_version(korean: Korean) -> None:
-    file = resources.files("listener.enrich.sentiment").joinpath("data/korean.npz")
+    file = resources.files("listener.enrich.sentiment").joinpath("data/korean-1.npz")
     assert len(file.read_bytes()) <= 3_000_000
     assert load_weights().table.dtype == np.int8
     assert korean.version == load_weights().version
