@@ -498,18 +498,36 @@ class Sentiment:
     raw: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Aspect:
+    """What one clause says of a topic: [start, end) in characters of the text that was read.
+
+    The text is title, line break and body where there is a title. ``topic`` is empty for a clause
+    that names none; ``score`` None = not scored.
+    """
+
+    topic: str
+    start: int
+    end: int
+    score: float | None
+    label: Label | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """What a text is taken to mean. ``sentiment`` None = not scored, which is not neutral.
 
     ``complaint`` None = could not be judged (no scorer and no rule for the language, and no
-    rating).
+    rating). ``tags`` are what further taxonomies say, each as "taxonomy:category", such as
+    "nature:technical", "intent:question" or "urgency:safety".
     """
 
     language: str  # ISO 639-1, "und" = unknown
     sentiment: Sentiment | None
     complaint: bool | None
     topics: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    aspects: tuple[Aspect, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

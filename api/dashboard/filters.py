@@ -21,10 +21,10 @@ from listener.types import Brand
 
 # Parameters of the filter, in the order of the form; the same as those of the API and the feeds.
 PARAMETERS = (
-    *("q", "brand", "source", "kind", "language", "sentiment", "complaint", "topic"),
+    *("q", "brand", "source", "kind", "language", "sentiment", "complaint", "topic", "tag"),
     *("rating_gte", "rating_lte", "since", "until", "author", "watch"),
 )
-_LISTS = frozenset({"source", "kind", "language", "sentiment", "topic"})
+_LISTS = frozenset({"source", "kind", "language", "sentiment", "topic", "tag"})
 TOPICS = (
     *("delivery", "price", "quality", "service", "site_app", "payment", "availability", "refund"),
 )

@@ -210,7 +210,8 @@ def _categories(item: Item) -> list[tuple[str, str]]:
         found.append(("sentiment", item.sentiment.label.value))
     if item.complaint:
         found.append(("complaint", "complaint"))
-    return found + [("topic", topic) for topic in item.topics]
+    found += [("topic", topic) for topic in item.topics]
+    return found + [("tag", tag) for tag in item.tags]
 
 
 # --- RSS, Atom, JSON -----------------------------------------------------------------------------

@@ -57,6 +57,12 @@ class FilterQuery(BaseModel):
         examples=["negative,mixed"],
     )
     complaint: bool | None = Field(None, description="Whether it complains.")
+    tag: str | None = Field(
+        None,
+        max_length=400,
+        description="What further taxonomies say, as taxonomy:category: `nature:technical`, "
+        "`intent:question`, `urgency:safety` …; several separated by commas.",
+    )
     topic: str | None = Field(
         None, max_length=400, description="Topics, separated by commas.", examples=["delivery"]
     )
@@ -205,6 +211,7 @@ def to_filter(
         labels=_list(query.sentiment, "sentiment", (*Label, UNSCORED)),
         complaint=query.complaint,
         topics=_list(query.topic, "topic"),
+        tags=_list(query.tag, "tag"),
         rating_gte=query.rating_gte,
         rating_lte=query.rating_lte,
         author=query.author,
@@ -283,6 +290,16 @@ class Brought(BaseModel):
     run_id: int | None
 
 
+class Aspect(BaseModel):
+    """What one clause says of a topic. The text is title, line break and body."""
+
+    topic: str = Field(description="Empty for a clause that names none.", examples=["delivery"])
+    start: int = Field(description="First character, from 0.", examples=[0])
+    end: int = Field(description="One past the last character.", examples=[12])
+    score: float | None = Field(description="From -1 (negative) to 1; null = not scored.")
+    label: Label | None
+
+
 class ReadingMade(BaseModel):
     """What one set of models and rules made of it."""
 
@@ -293,6 +310,8 @@ class ReadingMade(BaseModel):
     sentiment: schemas.Sentiment | None
     complaint: bool | None
     topics: list[str]
+    tags: list[str]
+    aspects: list[Aspect] = Field(description="What each clause says, in order.")
     rules_version: str
 
 

@@ -64,6 +64,10 @@ class BrandReading(BaseModel):
     sentiment: Sentiment | None = Field(description="Toward this brand; null = not scored.")
     complaint: bool | None = Field(description="Whether it complains; null = cannot be judged.")
     topics: list[str] = Field(examples=[["delivery"]])
+    tags: list[str] = Field(
+        description="What further taxonomies say of it, each as taxonomy:category.",
+        examples=[["class:support", "intent:question"]],
+    )
     spans: list[Span] = Field(
         description="Where its terms stand; empty if it belongs to the brand by where it was found."
     )
@@ -107,6 +111,10 @@ class Mention(BaseModel):
     )
     complaint: bool | None = Field(description="Null = cannot be judged.", examples=[True])
     topics: list[str] = Field(examples=[["delivery"]])
+    tags: list[str] = Field(
+        description="What further taxonomies say of it, each as taxonomy:category.",
+        examples=[["class:support", "intent:question"]],
+    )
     rating: float | None = Field(examples=[1])
     rating_min: float | None = Field(description="Lowest rating possible.", examples=[1])
     rating_max: float | None = Field(description="Highest rating possible.", examples=[5])

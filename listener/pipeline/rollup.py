@@ -68,6 +68,8 @@ def dimensions(mention: Counted) -> Iterator[str]:
         yield f"topic:{topic}"
         if mention.complaint:
             yield f"topic:{topic}:complaint"
+    for tag in mention.tags or ():
+        yield f"tag:{tag}"
 
 
 def _numbers(group: Sequence[Counted]) -> Numbers:

@@ -73,6 +73,7 @@ class Counted(NamedTuple):
     score: float | None
     complaint: bool | None
     topics: Sequence[str]
+    tags: Sequence[str]
 
 
 class Numbers(NamedTuple):
@@ -155,6 +156,7 @@ def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
             ReadingRow.score,
             ReadingRow.complaint,
             ReadingRow.topics,
+            ReadingRow.tags,
         )
         .select_from(mark)
         .join(

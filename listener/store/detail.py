@@ -22,7 +22,7 @@ from listener.store.tables import (
     RevisionRow,
     WatchRow,
 )
-from listener.types import Label, Sentiment
+from listener.types import Aspect, Label, Sentiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,8 @@ class ReadingMade:
     sentiment: Sentiment | None
     complaint: bool | None
     topics: Sequence[str]
+    tags: Sequence[str]
+    aspects: Sequence[Aspect]
     rules_version: str
 
 
@@ -187,5 +189,10 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
             sentiment=sentiment,
             complaint=reading.complaint,
             topics=reading.topics,
+            tags=reading.tags,
+            aspects=[
+                Aspect(topic, start, end, score, label and Label(label))
+                for topic, start, end, score, label in reading.aspects or ()
+            ],
             rules_version=generation.rules_version,
         )

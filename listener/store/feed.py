@@ -273,7 +273,10 @@ def _may_select(wanted: MentionFilter, facets: Mapping[str, Any]) -> bool:
         return False
     if wanted.complaint is not None and facets["complaint"] is not wanted.complaint:
         return False
-    return not wanted.topics or not set(wanted.topics).isdisjoint(facets["topics"])
+    if wanted.topics and set(wanted.topics).isdisjoint(facets["topics"]):
+        return False
+    # States told of before there were tags have none.
+    return not wanted.tags or not set(wanted.tags).isdisjoint(facets.get("tags", ()))
 
 
 # --- for people ----------------------------------------------------------------------------------

@@ -46,7 +46,7 @@ UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
 class MentionFilter:
     """Which mentions. Empty fields select everything; several values of one field mean any of them.
 
-    With a brand, ``labels``, ``complaint`` and ``topics`` are those toward the brand, else of the
+    With a brand, ``labels``, ``complaint``, ``topics`` and ``tags`` are those toward the brand, else of the
     mention as a whole. ``matched`` False = those that belong to no brand, which are kept for a
     while only. ``named`` says that ``author`` may also be a handle or name, where these may be
     seen.
@@ -59,6 +59,7 @@ class MentionFilter:
     labels: tuple[str, ...] = ()  # of Label, or UNSCORED
     complaint: bool | None = None
     topics: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()  # "taxonomy:category"
     rating_gte: float | None = None
     rating_lte: float | None = None
     author: str | None = None
@@ -181,7 +182,7 @@ def _conditions(
     ):
         if values:
             yield column.in_(values)
-    if wanted.labels or wanted.complaint is not None or wanted.topics:
+    if wanted.labels or wanted.complaint is not None or wanted.topics or wanted.tags:
         yield _read_as(wanted, shape)
     if wanted.rating_gte is not None:
         yield MENTION.rating >= wanted.rating_gte
@@ -222,9 +223,11 @@ def _read_as(wanted: MentionFilter, shape: Shape) -> ColumnElement[bool]:
         )
     if wanted.complaint is not None:
         read = read.where(reading.complaint.is_(wanted.complaint))
-    if wanted.topics:
-        # A JSON list of words as text: the word with its quotes is in it or not, on both databases.
-        topics = cast(reading.topics, Text)
-        quoted = (orjson.dumps(topic).decode() for topic in wanted.topics)
-        read = read.where(or_(*(topics.contains(word, autoescape=True) for word in quoted)))
+    for words, told in ((wanted.topics, reading.topics), (wanted.tags, reading.tags)):
+        if words:
+            # A JSON list of words as text: the word with its quotes is in it or not, on both
+            # databases.
+            listed = cast(told, Text)
+            quoted = (orjson.dumps(word).decode() for word in words)
+            read = read.where(or_(*(listed.contains(word, autoescape=True) for word in quoted)))
     return read

@@ -44,6 +44,7 @@ class BrandReading:
     sentiment: Sentiment | None
     complaint: bool | None
     topics: Sequence[str]
+    tags: Sequence[str]
     spans: Sequence[FoundSpan]
 
 
@@ -69,6 +70,7 @@ class Item:
     sentiment: Sentiment | None
     complaint: bool | None
     topics: Sequence[str]
+    tags: Sequence[str]
     rating: float | None
     rating_min: float | None
     rating_max: float | None
@@ -166,6 +168,7 @@ def item_sql(shape: Shape) -> str:
         "sentiment": _sentiment_sql(write, shape, "toward"),
         "complaint": write.boolean("toward.complaint"),
         "topics": write.json("toward.topics"),
+        "tags": write.json("toward.tags"),
         "spans": write.spans("found.spans"),
     }
     return write.object(
@@ -185,6 +188,7 @@ def item_sql(shape: Shape) -> str:
             "sentiment": _sentiment_sql(write, shape, "reading"),
             "complaint": write.boolean("reading.complaint"),
             "topics": write.json("reading.topics"),
+            "tags": write.json("reading.tags"),
             "rating": number("mention.rating"),
             "rating_min": number("mention.rating_min"),
             "rating_max": number("mention.rating_max"),

@@ -35,6 +35,7 @@ from listener.store.tables import (
 )
 from listener.store.upsert import Bulk, allocate, among, chunks, insert_rows, table_of
 from listener.types import (
+    Aspect,
     ChangeKind,
     Kind,
     Mention,
@@ -65,7 +66,7 @@ _READINGS = Bulk(
     ReadingRow,
     (
         *("mention_id", "brand_id", "generation_id", "language"),
-        *("score", "label", "confidence", "complaint", "topics"),
+        *("score", "label", "confidence", "complaint", "topics", "tags", "aspects"),
     ),
 )
 
@@ -268,6 +269,7 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
                 ReadingRow.label,
                 ReadingRow.complaint,
                 ReadingRow.topics,
+                ReadingRow.tags,
             )
             .outerjoin(
                 ReadingRow,
@@ -284,6 +286,7 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
                 label=row.label,
                 complaint=row.complaint,
                 topics=row.topics or (),
+                tags=row.tags or (),
                 source=row.source,
                 kind=row.kind,
                 rating=row.rating,
@@ -416,17 +419,27 @@ def _write_readings(
 
 def _reading(reading: Reading) -> tuple[Any, ...]:
     sentiment = reading.sentiment
-    topics = orjson.dumps(reading.topics).decode() if reading.topics else "[]"
+    said = (
+        reading.complaint,
+        orjson.dumps(reading.topics).decode() if reading.topics else "[]",
+        orjson.dumps(reading.tags).decode() if reading.tags else "[]",
+        orjson.dumps([_aspect(a) for a in reading.aspects]).decode() if reading.aspects else None,
+    )
     if sentiment is None:
-        return reading.language, None, None, None, reading.complaint, topics
+        return reading.language, None, None, None, *said
     return (
         reading.language,
         sentiment.score,
         sentiment.label.value,
         sentiment.confidence,
-        reading.complaint,
-        topics,
+        *said,
     )
+
+
+def _aspect(aspect: Aspect) -> tuple[Any, ...]:
+    # Three digits are more than a clause's score is worth, and half as long.
+    score = None if aspect.score is None else round(aspect.score, 3)
+    return aspect.topic, aspect.start, aspect.end, score, aspect.label
 
 
 # --- edited, or matched anew ----------------------------------------------------------------------

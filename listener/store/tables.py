@@ -394,6 +394,10 @@ class ReadingRow(Base):
     confidence: Mapped[float | None] = mapped_column(Float)
     complaint: Mapped[bool | None] = mapped_column(Boolean)
     topics: Mapped[list[str]] = mapped_column(Json)
+    tags: Mapped[list[str]] = mapped_column(Json, default=list, server_default="[]")
+    aspects: Mapped[list[list[Any]] | None] = mapped_column(
+        Json
+    )  # [topic, start, end, score, label], of the mention as a whole or of one toward a brand
 
 
 class ChangeRow(Base):

@@ -47,11 +47,29 @@ def test_a_page_has_exactly_the_shape_promised(
     (item,) = body["items"]
     assert set(item) == {
         *("id", "seq", "change", "source", "namespace", "external_id", "kind", "url", "author"),
-        *("title", "text", "language", "sentiment", "complaint", "topics", "rating", "rating_min"),
+        *(
+            "title",
+            "text",
+            "language",
+            "sentiment",
+            "complaint",
+            "topics",
+            "tags",
+            "rating",
+            "rating_min",
+        ),
         *("rating_max", "published_at", "published_precision", "seen_at", "brands"),
     }
     assert set(item["sentiment"]) == {"score", "label", "confidence", "model", "version"}
-    assert set(item["brands"][0]) == {"id", "name", "sentiment", "complaint", "topics", "spans"}
+    assert set(item["brands"][0]) == {
+        "id",
+        "name",
+        "sentiment",
+        "complaint",
+        "topics",
+        "tags",
+        "spans",
+    }
     assert item["author"] == "a_u1"
     assert item["published_at"] == "2025-03-10T11:00:00Z"
     MentionPage.model_validate(body, strict=False)

@@ -210,6 +210,7 @@ def test_an_edit_keeps_the_earlier_text(install: Install, database: Database) ->
             "label": "positive",
             "complaint": False,
             "topics": [],
+        "tags": [],
             "source": "plaza",
             "kind": "post",
             "rating": None,

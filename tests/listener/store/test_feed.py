@@ -67,7 +67,8 @@ def deleted(read: ReadMention) -> ReadMention:
 
 
 def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -> None:
-    whole, toward = a_reading(0.4, complaint=False, topics=()), a_reading(-0.6)
+    whole = a_reading(0.4, complaint=False, topics=(), tags=("intent:question",))
+    toward = a_reading(-0.6)
     read = ReadMention(
         mention=a_mention(
             "7", "하늘 배송이 늦어요", title="후기", rating=1.0, rating_min=1.0, rating_max=5.0
@@ -102,6 +103,7 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
         sentiment=a_sentiment(0.4),
         complaint=False,
         topics=[],
+        tags=["intent:question"],
         rating=1.0,
         rating_min=1.0,
         rating_max=5.0,
@@ -115,6 +117,7 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
                 a_sentiment(-0.6),
                 True,
                 ["delivery"],
+                [],
                 [FoundSpan("text", 0, 2, "하늘")],
             )
         ],
@@ -501,3 +504,19 @@ def test_brands_stand_in_their_order(database: Database, brands: Sequence[int]) 
     (item,) = changes_of(database).items
     assert isinstance(item, Item)
     assert [brand.id for brand in item.brands] == list(brands)
+
+
+def test_tags_select_and_what_loses_its_tag_leaves(
+    database: Database, brands: Sequence[int]
+) -> None:
+    asked = a_reading(0.0, tags=("class:support", "intent:question"))
+    question = a_mention("1", "하늘 언제 와요?")
+    write(database, a_read_mention(question, brand_ids=brands[:1], reading=asked))
+    write(database, post(2, brands[0]))
+    wanted = MentionFilter(tags=("intent:question", "urgency:safety"))
+    page = changes_of(database, wanted)
+    assert [item.id for item in page.items] == [1]
+
+    write(database, post(1, brands[0], text="하늘 이제 왔어요"))
+    (left,) = changes_of(database, wanted, page.mark).items
+    assert (left.id, left.change) == (1, "left")
