@@ -46,10 +46,10 @@ UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
 class MentionFilter:
     """Which mentions. Empty fields select everything; several values of one field mean any of them.
 
-    With a brand, ``labels``, ``complaint``, ``topics`` and ``tags`` are those toward the brand, else of the
-    mention as a whole. ``matched`` False = those that belong to no brand, which are kept for a
-    while only. ``named`` says that ``author`` may also be a handle or name, where these may be
-    seen.
+    With a brand, ``labels``, ``complaint``, ``topics`` and ``tags`` are those toward the brand,
+    else of the mention as a whole. ``matched`` False = those that belong to no brand, which are
+    kept for a while only. ``named`` says that ``author`` may also be a handle or name, where these
+    may be seen.
     """
 
     brand_id: int | None = None

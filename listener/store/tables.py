@@ -400,6 +400,73 @@ class ReadingRow(Base):
     )  # [topic, start, end, score, label], of the mention as a whole or of one toward a brand
 
 
+class UnscreenedRow(Base):
+    """A mention whose text is new: it is still to be compared with others and searched for signs of
+    spam. Written with the mention, removed with the result.
+    """
+
+    __tablename__ = "unscreened"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+
+
+class StoryRow(Base):
+    """Mentions that are copies of one text. ``lead_id`` is the fullest copy, shown in front."""
+
+    __tablename__ = "story"
+
+    id: Mapped[int] = _key()
+    lead_id: Mapped[int] = mapped_column(BigInteger)  # no foreign key: the lead may be erased first
+    copies: Mapped[int] = mapped_column(Integer)
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class MentionStoryRow(Base):
+    """A mention is a copy of a story. A mention that is like no other has no row."""
+
+    __tablename__ = "mention_story"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    story_id: Mapped[int] = mapped_column(ForeignKey("story.id", ondelete="CASCADE"), index=True)
+    kind: Mapped[str] = mapped_column(String(10))  # exact | near | syndicated
+
+
+class SketchRow(Base):
+    """One band of a text's MinHash: texts that share a band may be copies. Kept for some weeks."""
+
+    __tablename__ = "sketch"
+    __table_args__ = (Index("ix_sketch_at", "at"), WITHOUT_ROWID)
+
+    band: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
+    at: Mapped[datetime] = mapped_column(UtcDateTime)  # the mention's event_at
+
+
+class FlagRow(Base):
+    """A sign that a mention is paid for or not from a person. It is left out by a switch only."""
+
+    __tablename__ = "flag"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)  # sponsored | promotion | bot
+    reason: Mapped[str] = mapped_column(String(200), default="")  # the words found, or the pattern
+
+
 class ChangeRow(Base):
     """The latest change of each mention, the feed's cursor: an edit removes the older row and takes
     a new seq.
