@@ -372,6 +372,94 @@ class GenerationRow(Base):
     active: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
+class RuleSetRow(Base):
+    """A text of rules: one that a generation was made with, or one that was edited here. At most
+    one is active: it takes the place of the built-in rules.
+    """
+
+    __tablename__ = "rule_set"
+
+    id: Mapped[int] = _key()
+    version: Mapped[str] = mapped_column(String(32), unique=True)  # hash of the text
+    text: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(String(10))  # built-in | file | edited
+    active: Mapped[bool] = mapped_column(Boolean, default=False)
+    by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class OverlayRow(Base):
+    """What this install's corrections add to a shipped model; at most one of a language is
+    active.
+    """
+
+    __tablename__ = "overlay"
+    __table_args__ = (UniqueConstraint("model", "version"),)
+
+    id: Mapped[int] = _key()
+    language: Mapped[str] = mapped_column(String(8))
+    model: Mapped[str] = mapped_column(String(40))
+    version: Mapped[str] = mapped_column(String(60))  # of model and overlay together
+    base: Mapped[str] = mapped_column(String(40))  # the shipped model's version
+    data: Mapped[bytes] = mapped_column(LargeBinary)
+    examples: Mapped[int] = mapped_column(Integer)
+    measured: Mapped[dict[str, Any]] = mapped_column(Json)
+    active: Mapped[bool] = mapped_column(Boolean, default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class RescoreRow(Base):
+    """How far all that is stored was read by a generation, by rising ids of mentions."""
+
+    __tablename__ = "rescore"
+
+    generation_id: Mapped[int] = mapped_column(
+        ForeignKey("generation.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    since: Mapped[datetime | None] = mapped_column(UtcDateTime)  # nothing earlier is read
+    upto: Mapped[int] = mapped_column(BigInteger, default=0)  # mention id
+    last: Mapped[int] = mapped_column(BigInteger)  # mention id; later ones are read as they come
+    total: Mapped[int] = mapped_column(BigInteger)  # mentions to look at
+    done: Mapped[int] = mapped_column(BigInteger, default=0)
+    switch: Mapped[bool] = mapped_column(Boolean, default=False)  # put in force once it is complete
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class SwitchRow(Base):
+    """One switch to another generation. Without foreign keys: it outlives removed generations."""
+
+    __tablename__ = "switch"
+
+    id: Mapped[int] = _key()
+    generation_id: Mapped[int] = mapped_column(BigInteger)
+    before_id: Mapped[int | None] = mapped_column(BigInteger)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(String(200), default="")
+    changed: Mapped[dict[str, Any]] = mapped_column(Json)  # models and rules, before and after
+
+
+class CorrectionRow(Base):
+    """What a person says a mention means, as a whole (``brand_id`` 0) or toward one brand; None =
+    leave it as it was read. It holds for the text it was made on.
+    """
+
+    __tablename__ = "correction"
+    __table_args__ = (UniqueConstraint("mention_id", "brand_id"),)
+
+    id: Mapped[int] = _key()
+    mention_id: Mapped[int] = mapped_column(ForeignKey("mention.id", ondelete="CASCADE"))
+    brand_id: Mapped[int] = mapped_column(BigInteger, default=0)
+    content_hash: Mapped[str] = mapped_column(String(32))
+    label: Mapped[str | None] = mapped_column(String(10))
+    complaint: Mapped[bool | None] = mapped_column(Boolean)
+    topics: Mapped[list[str] | None] = mapped_column(Json)
+    by: Mapped[str] = mapped_column(String(200), default="")
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class ReadingRow(Base):
     """What a generation made of a mention as a whole (``brand_id`` 0) or toward one brand.
 
@@ -398,6 +486,9 @@ class ReadingRow(Base):
     aspects: Mapped[list[list[Any]] | None] = mapped_column(
         Json
     )  # [topic, start, end, score, label], of the mention as a whole or of one toward a brand
+    corrected: Mapped[dict[str, Any] | None] = mapped_column(
+        Json
+    )  # what the model said of each field (label, complaint, topics) that a person corrected
 
 
 class UnscreenedRow(Base):
