@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from listener.errors import ConfigError
+from listener.types import PersonalKind
 
 PREFIX = "LISTENER_"
 
@@ -77,6 +78,11 @@ class Settings(BaseSettings):
     hash_authors: bool = Field(
         True, description="Show authors outside of the system by a keyed pseudonym."
     )
+    mask: str = Field(
+        "all",
+        description="Personal data masked in texts before they are stored: `all`, `none`, or of "
+        "resident, card, account, passport, licence, ssn, phone, email, address; comma separated.",
+    )
     rules: Path | None = Field(
         None, description="A file of complaint and topic rules that replaces the built-in one."
     )
@@ -86,6 +92,12 @@ class Settings(BaseSettings):
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @field_validator("mask")
+    @classmethod
+    def _kinds(cls, value: str) -> str:
+        masked_kinds(value)
+        return value
 
     @property
     def database(self) -> str:
@@ -98,6 +110,19 @@ class Settings(BaseSettings):
         return frozenset(
             h.strip().lower() for h in self.allow_private_hosts.split(",") if h.strip()
         )
+
+
+def masked_kinds(value: str) -> frozenset[str]:
+    """The kinds of personal data that a value of ``mask`` names. Raises ValueError."""
+    named = frozenset(word.strip().lower() for word in value.split(",") if word.strip())
+    if named == {"all"}:
+        return frozenset(PersonalKind)
+    if named <= {"none"}:
+        return frozenset()
+    if unknown := named - frozenset(PersonalKind):
+        known = ", ".join(("all", "none", *PersonalKind))
+        raise ValueError(f"{', '.join(sorted(unknown))} is not known; known are {known}")
+    return named
 
 
 def load(**overrides: Any) -> Settings:

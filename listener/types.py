@@ -62,6 +62,20 @@ class Label(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class PersonalKind(StrEnum):
+    """What kind of personal data stands in a text."""
+
+    RESIDENT = "resident"  # Korean resident registration number, foreigners' too
+    CARD = "card"
+    ACCOUNT = "account"  # of a bank: Korean by its words, others as IBAN
+    PASSPORT = "passport"
+    LICENCE = "licence"  # to drive
+    SSN = "ssn"  # United States
+    PHONE = "phone"
+    EMAIL = "email"
+    ADDRESS = "address"
+
+
 class Outcome(StrEnum):
     """How a run of a watch ended."""
 

@@ -8,7 +8,7 @@ batch again changes nothing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -20,7 +20,8 @@ from sqlalchemy.orm import Session
 from listener.errors import InvalidInput, StorageError
 from listener.match.matcher import Matcher
 from listener.pipeline.event_time import event_times
-from listener.settings import Settings
+from listener.screen.personal import mask, mask_all
+from listener.settings import Settings, masked_kinds
 from listener.store import (
     backfills,
     brands,
@@ -128,6 +129,7 @@ class Ingest:
         self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
         self._history = timedelta(days=settings.history_days)
+        self._masked = masked_kinds(settings.mask)
         self._matcher: tuple[object, Matcher] = ((), Matcher(()))  # compiled for these versions
         self._rematcher: tuple[object, Matcher] = ((), Matcher(()))
 
@@ -211,6 +213,17 @@ class Ingest:
         """Store items that no watch brought. Raises StorageError."""
         return self._store(items, origin, before=lambda _: None, after=lambda _, __: None, now=now)
 
+    def clean(
+        self, items: Iterable[RawItem], source: str, *, now: datetime
+    ) -> tuple[dict[Identity, Mention], tuple[Rejected, ...]]:
+        """Mentions of raw items, without the personal data that is to be masked, and those items
+        that cannot be used. Of one identity the last counts.
+        """
+        cleaned, rejected = clean(items, source, now)
+        if self._masked:
+            cleaned = {one: _masked(mention, self._masked) for one, mention in cleaned.items()}
+        return cleaned, rejected
+
     def read(self, cleaned: Sequence[Mention], watch: Watch) -> list[ReadMention]:
         """Match and read mentions as the watch's, without storing anything."""
         origin = Origin(
@@ -253,7 +266,7 @@ class Ingest:
         after: _After,
         now: datetime,
     ) -> Report:
-        cleaned, rejected = clean(items, origin.source, now)
+        cleaned, rejected = self.clean(items, origin.source, now=now)
         reach("ingest.cleaned")
         return self._write(
             lambda: self._read(cleaned, origin, now),
@@ -462,6 +475,17 @@ def clean(
         else:
             cleaned[identity_of(mention)] = mention
     return cleaned, tuple(rejected)
+
+
+def _masked(mention: Mention, kinds: Collection[str]) -> Mention:
+    """The same with personal data masked. The content hash stays that of the text as it came, so
+    that another setting later makes no edit of what has not changed.
+    """
+    text, title = mask(mention.text, kinds), mention.title and mask(mention.title, kinds)
+    if text == mention.text and title == mention.title:
+        return mention
+    raw = None if mention.raw is None else mask_all(mention.raw, kinds)
+    return replace(mention, text=text, title=title, raw=raw)
 
 
 def _check_key(mention: Mention) -> None:

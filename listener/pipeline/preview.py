@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.collect.base import Poller
-from listener.errors import InvalidInput
-from listener.text import to_mention
 from listener.types import Batch, Brand, Collector, Connection, MatchMode, RawItem, State, Watch
 
 if TYPE_CHECKING:
@@ -53,14 +51,9 @@ def preview(
     batches = _first_pages(runner.collector(source), watch, now)
     found = [item for batch in batches for item in batch.items if not item.deleted]
     ahead = forecast(watch, found) if forecast else None
-    mentions = []
-    for item in found:
-        try:
-            mentions.append(to_mention(item, source, now))
-        except InvalidInput:
-            continue
+    cleaned, _ = runner.ingest.clean(found, source, now=now)
     rows = []
-    for read in runner.ingest.read(mentions, watch):
+    for read in runner.ingest.read(list(cleaned.values()), watch):
         mention = read.mention
         author = mention.author
         own = [m for m in read.matches if brand is None or m.match.brand_id == brand.id]

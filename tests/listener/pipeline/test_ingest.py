@@ -188,6 +188,24 @@ def test_the_same_id_elsewhere_is_another_mention(install: Install) -> None:
     assert len(install.all(AuthorRow)) == 2
 
 
+def test_personal_data_is_never_stored(install: Install) -> None:
+    install.store(
+        a_raw(
+            "1",
+            "하늘 010-1234-5678로 연락 주세요",
+            title="hong@example.com",
+            raw={"t": "010-1234-5678"},
+        )
+    )
+    (stored,) = install.all(MentionRow)
+    assert (stored.text, stored.title) == ("하늘 010-****-****로 연락 주세요", "h***@example.com")
+    assert stored.raw == {"t": "010-****-****"}
+    # The same text again is no edit.
+    assert install.store(
+        a_raw("1", "하늘 010-1234-5678로 연락 주세요", title="hong@example.com")
+    ).seen
+
+
 def test_an_edit_keeps_the_earlier_text(install: Install, database: Database) -> None:
     install.store(a_raw("1", "하늘 좋아요 +"))
     later = NOW + timedelta(days=1)
@@ -210,7 +228,7 @@ def test_an_edit_keeps_the_earlier_text(install: Install, database: Database) ->
             "label": "positive",
             "complaint": False,
             "topics": [],
-        "tags": [],
+            "tags": [],
             "source": "plaza",
             "kind": "post",
             "rating": None,

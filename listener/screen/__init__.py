@@ -1,0 +1,1 @@
+"""What texts hold beside their meaning: copies of each other, paid posts, personal data."""
