@@ -47,6 +47,11 @@ class _Task:
     share: float | None  # the rating's place on its scale
 
 
+def default_models() -> tuple[SentimentModel, ...]:
+    """A new object of every model in use, one for each language that is scored."""
+    return Korean(), Vader()
+
+
 class Reader:
     """Rules and models behind one call. Keeps no state between calls; models load on first use."""
 
@@ -67,7 +72,7 @@ class Reader:
 
         Raises InvalidInput for a broken rules file.
         """
-        return cls(load_rules(rules), (Korean(), Vader()))
+        return cls(load_rules(rules), default_models())
 
     @property
     def versions(self) -> GenerationInfo:
