@@ -111,13 +111,15 @@ def test_service_sentences_it_never_saw(korean: Korean) -> None:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
     trained = resources.files("listener.enrich.sentiment").joinpath("data/service_ko_train.tsv")
     seen = {line.split("\t")[0] for line in trained.read_text("utf-8").splitlines()}
-    assert len(rows) >= 150
+    assert len(rows) >= 1000
     assert not seen & {row["text"] for row in rows}
     found = korean.score([row["text"] for row in rows])
     pairs = list(zip(rows, found, strict=True))
-    polar = [(row["label"], s.score) for row, s in pairs if row["label"] != "neutral"]
+    polar = [
+        (row["label"], s.score) for row, s in pairs if row["label"] in {"positive", "negative"}
+    ]
     right = sum((label == "positive") == (score > 0) for label, score in polar)
-    assert right / len(polar) >= 0.80
+    assert right / len(polar) >= 0.67
     opposite = {"positive": Label.NEGATIVE, "negative": Label.POSITIVE}
     wrong = sum(opposite.get(row["label"]) is s.label for row, s in pairs)
-    assert wrong / len(rows) <= 0.13
+    assert wrong / len(rows) <= 0.20
