@@ -14,6 +14,7 @@ from listener.types import Label, Sentiment
 # The lower two fifths of a scale, as the share of the way from its worst to its best: 2 of 1..5 is
 # 0.25, 4 of 0..10 is 0.4.
 LOWER_TWO_FIFTHS: Final = 0.4
+PROBLEMS: Final = ("things", "failures", "with")
 _MIDDLE: Final = 0.5
 
 # Characters; a "clause" that goes on for longer is a text without stops.
@@ -72,7 +73,7 @@ def is_complaint(
 
 def problem_told(text: str, hits: Sequence[Hit], rules: Rules) -> bool:
     """Whether one of the problem hits is meant: not denied, asked, feared or put right."""
-    problems = [hit for hit in hits if hit.role != "topic"]
+    problems = [hit for hit in hits if hit.role in PROBLEMS]
     if not problems:
         return False
     clauses = split(text)

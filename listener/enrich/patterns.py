@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, NamedTuple
 
 _HANGUL: Final = re.compile("[ㄱ-ㆎ가-힣]")
@@ -33,15 +34,20 @@ class _Part(NamedTuple):
     leads: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Pattern:
-    """A compiled pattern. One of ``anchors`` at least stands in every text that ``regex`` finds."""
+    """A pattern that was read. One of ``anchors`` at least stands in every text that it finds."""
 
     source: str
-    regex: re.Pattern[str]
+    expression: str
     anchors: tuple[str, ...]
     plain: bool  # the pattern is its only anchor: finding the anchor is finding the pattern
     leads: bool  # the pattern begins with its anchor: it can only be found where the anchor is
+
+    @cached_property
+    def regex(self) -> re.Pattern[str]:
+        """The compiled expression. Compiling all of them takes a second; most texts need a few."""
+        return re.compile(self.expression)
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -60,7 +66,7 @@ def compile_pattern(source: str) -> Pattern:
     anchors = tuple(dict.fromkeys(part.words))
     return Pattern(
         source=source,
-        regex=re.compile(body),
+        expression=body,
         anchors=anchors,
         plain=korean and anchors == (text,),
         leads=part.leads,

@@ -4,28 +4,33 @@ from __future__ import annotations
 
 import hashlib
 import re
-import tomllib
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
-from listener.enrich.patterns import BadPattern, Pattern, alternation, compile_pattern
-from listener.errors import InvalidInput
+from listener.enrich.patterns import Pattern, alternation, compile_pattern
+from listener.enrich.rulesfile import (
+    AREA,
+    BUILT_IN,
+    RULE_LANGUAGES,
+    RulesFile,
+    Taxonomy,
+    Words,
+    parse_rules,
+    read_rules_text,
+)
+
+__all__ = ["RULE_LANGUAGES", "Filter", "Hit", "Rules", "compile_rules", "fold", "load_rules"]
 
 # Part of the version: a change in how the rules are applied is a change of the rules.
-_ENGINE: Final = "1"
+_ENGINE: Final = "2"
 _HALF: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which no UTF-8 can hold
 _LONGEST: Final = 100  # characters; no exception is longer
-_TOPIC: Final = re.compile(r"[a-z][a-z0-9_]*")
-RULE_LANGUAGES: Final = ("ko", "en")
-_FILTERS: Final = ("before_ko", "after_ko", "before_en", "after_en")
-
 _ADVERBS_KO: Final = (
     "전혀|하나도|아예|거의|별로|별|딱히|일절|한번도|한 번도|단 한번도|"
     "특별히|특별한|별다른|아무|크게|그다지|바로|금방|싹|즉시|빨리|빠르게|전부|모두|다|이제"
@@ -45,7 +50,10 @@ _FILLERS_EN: Final = (
 
 
 class Hit(NamedTuple):
-    """A pattern found at [start, end). ``role`` is "topic", "things", "failures" or "with"."""
+    """A pattern found at [start, end). ``role`` is "topic", "tag", "things", "failures" or "with".
+
+    ``topic`` is the topic's key, or the tag ("urgency:safety"); empty for things and failures.
+    """
 
     role: str
     topic: str
@@ -54,7 +62,7 @@ class Hit(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    role: str  # "topic" | "things" | "failures" | "with" | "except"
+    role: str  # "topic" | "tag" | "things" | "failures" | "with" | "except"
     topic: str
     pattern: Pattern
 
@@ -79,7 +87,8 @@ class Rules:
     """Compiled rules. Immutable; safe to share between threads."""
 
     version: str
-    topics: tuple[str, ...]
+    taxonomies: tuple[Taxonomy, ...]
+    topics: tuple[str, ...]  # the keys of the areas
     strong_negative: float
     negation: Filter
     unreal: Filter
@@ -87,6 +96,19 @@ class Rules:
     reproach: re.Pattern[str]
     _automaton: AhoCorasick
     _by_anchor: tuple[tuple[_Rule, ...], ...]
+
+    def names(self, key: str, language: str) -> str:
+        """What a topic ("delivery") or a tag ("intent:praise") is called in "ko" or "en".
+
+        A key that the rules do not know, such as one of earlier rules, is its own name.
+        """
+        kind, _, category = key.rpartition(":")
+        for taxonomy in self.taxonomies:
+            if taxonomy.key == (kind or AREA):
+                for one in taxonomy.categories:
+                    if one.key == category:
+                        return one.name(language)
+        return key
 
     def find(self, text: str) -> list[Hit]:
         """All hits in a text, except those that stand within an exception of their section."""
@@ -124,190 +146,81 @@ def fold(text: str) -> str:
 
 
 def load_rules(path: Path | None = None) -> Rules:
-    """Read the rules file, or the one that ships with Listener.
+    """Read and compile the rules file, or the one that ships with Listener.
 
     Raises InvalidInput that names file, line and section of what is wrong.
     """
-    if path is None:
-        name = "rules.toml"
-        content = resources.files("listener.enrich").joinpath(name).read_bytes()
-    else:
-        name = str(path)
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise InvalidInput(
-                f"The rules file {name} cannot be read: {error.strerror}.",
-                field="rules",
-                hint="LISTENER_RULES names it; unset it to use the built-in rules.",
-            ) from error
-    return _Loader(name, content).load()
+    name, text = read_rules_text(path)
+    return compile_rules(text, name)
 
 
-class _Loader:
-    """Turns one file into Rules, and knows where in the file it is when something is wrong."""
+def compile_rules(text: str, name: str = BUILT_IN) -> Rules:
+    """Compile the text of a rules file; ``name`` is what errors call it. Raises InvalidInput."""
+    version = hashlib.sha256(_ENGINE.encode() + text.encode()).hexdigest()[:12]
+    return _Compiler(parse_rules(text, name)).compile(version)
 
-    def __init__(self, name: str, content: bytes) -> None:
-        self._name = name
-        self._content = content
-        self._text = ""
 
-    def load(self) -> Rules:
-        try:
-            self._text = self._content.decode("utf-8-sig")
-            data = tomllib.loads(self._text)
-        except UnicodeDecodeError as error:
-            line = self._content[: error.start].count(b"\n") + 1
-            raise self._error(f"line {line} is not UTF-8 text") from error
-        except tomllib.TOMLDecodeError as error:
-            raise self._error(f"it is not valid TOML: {error}") from error
+class _Compiler:
+    """Turns what a rules file says into one automaton and the expressions that filter its hits."""
 
-        self._known(data, "", ("topics", "problem", "negation", "unreal", "question", "complaint"))
-        topics = self._table(data, "topics")
-        if not topics:
-            raise self._error("there is no section [topics.NAME]")
-        rules: list[_Rule] = []
-        for topic in topics:
-            if not _TOPIC.fullmatch(topic):
-                raise self._error(
-                    f"[topics.{topic}]: a topic's name has lower-case letters, digits and _ only"
-                )
-            rules += self._section(topics, topic, f"topics.{topic}", "topic", topic)
-        problem = self._table(data, "problem")
-        self._known(problem, "problem", ("things", "failures", "with"))
-        rules += self._section(problem, "things", "problem.things", "things", "")
-        rules += self._section(problem, "failures", "problem.failures", "failures", "")
-        near = self._table(problem, "with", "problem.with")
-        for topic in near:
-            if topic not in topics:
-                raise self._error(
-                    f"[problem.with.{topic}]: there is no [topics.{topic}]", f"problem.with.{topic}"
-                )
-            rules += self._section(near, topic, f"problem.with.{topic}", "with", topic)
+    def __init__(self, said: RulesFile) -> None:
+        self._said = said
 
+    def compile(self, version: str) -> Rules:
+        said = self._said
+        rules = list(self._rules())
         by_anchor: dict[str, list[_Rule]] = {}
         for rule in rules:
             for anchor in rule.pattern.anchors:
                 by_anchor.setdefault(anchor, []).append(rule)
-        question = self._table(data, "question")
-        self._known(question, "question", ("ending_ko", "reproach"))
-        endings = self._patterns(question, "ending_ko", "question")
-        reproach = self._patterns(question, "reproach", "question")
         return Rules(
-            version=hashlib.sha256(_ENGINE.encode() + self._text.encode()).hexdigest()[:12],
-            topics=tuple(topics),
-            strong_negative=self._strong_negative(data),
-            negation=self._filter(data, "negation"),
-            unreal=self._filter(data, "unreal"),
-            question=re.compile(rf"(?:\?|{alternation(endings)})[\s?!.~ㅠㅜㅋㅎ]*$"),
-            reproach=re.compile(_words(reproach)),
+            version=version,
+            taxonomies=said.taxonomies,
+            topics=tuple(c.key for t in said.taxonomies if t.key == AREA for c in t.categories),
+            strong_negative=said.strong_negative,
+            negation=_filter(said.negation),
+            unreal=_filter(said.unreal),
+            question=re.compile(rf"(?:\?|{alternation(said.ending_ko)})[\s?!.~ㅠㅜㅋㅎ]*$"),
+            reproach=re.compile(_words(said.reproach)),
             _automaton=AhoCorasick(list(by_anchor)),
             _by_anchor=tuple(tuple(found) for found in by_anchor.values()),
         )
 
-    def _section(
-        self, parent: Mapping[str, Any], key: str, section: str, role: str, topic: str
-    ) -> Iterator[_Rule]:
-        table = self._table(parent, key, section)
-        self._known(table, section, (*RULE_LANGUAGES, "except"))
-        for language in RULE_LANGUAGES:
-            for source in self._patterns(table, language, section):
-                yield _Rule(role, topic, compile_pattern(source))
-        scope = f"{role}:{topic}"
-        for source in self._patterns(table, "except", section):
-            yield _Rule("except", scope, compile_pattern(source))
+    def _rules(self) -> Iterator[_Rule]:
+        said = self._said
+        for taxonomy in said.taxonomies:
+            for category in taxonomy.categories:
+                if taxonomy.key == AREA:
+                    yield from _section("topic", category.key, category.words)
+                else:
+                    yield from _section("tag", f"{taxonomy.key}:{category.key}", category.words)
+        yield from _section("things", "", said.things)
+        yield from _section("failures", "", said.failures)
+        for topic, words in said.near.items():
+            yield from _section("with", topic, words)
 
-    def _filter(self, data: Mapping[str, Any], section: str) -> Filter:
-        table = self._table(data, section)
-        self._known(table, section, _FILTERS)
-        before_ko, after_ko, before_en, after_en = (
-            self._patterns(table, key, section) for key in _FILTERS
-        )
-        # English words in front may have small words between; "n't" hangs on a word.
-        before = (
-            rf"(?<![가-힣]){alternation(before_ko)}\s*$"
-            rf"|{_words(before_en)}(?:[\s,\-]+(?:{_FILLERS_EN}))*[\s\-]*$"
-        )
-        # A Korean ending may hang on the bad word, but none that opens a new statement: 고장나서 안
-        # 돼요.
-        after = (
-            rf"[가-힣]{{0,4}}?(?<![서고며니네요라])\s*(?:{_FILLERS_KO}\s*)?(?:(?:{_ADVERBS_KO})\s*)*"
-            rf"(?:[가-힣]{{0,3}}지[는도를]?\s*)?{alternation(after_ko)}"
-            rf"|[\s\-]*{alternation(after_en)}"
-        )
-        return Filter(re.compile(before), re.compile(after))
 
-    def _strong_negative(self, data: Mapping[str, Any]) -> float:
-        table = self._table(data, "complaint")
-        self._known(table, "complaint", ("strong_negative",))
-        value = table.get("strong_negative", -0.6)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not -1 <= value <= 0:
-            raise self._error(
-                "[complaint] strong_negative: a number from -1 to 0 is needed",
-                "complaint",
-                "strong_negative",
-            )
-        return float(value)
+def _section(role: str, name: str, words: Words) -> Iterator[_Rule]:
+    for source in (*words.ko, *words.en):
+        yield _Rule(role, name, compile_pattern(source))
+    for source in words.excepted:
+        yield _Rule("except", f"{role}:{name}", compile_pattern(source))
 
-    def _table(
-        self, parent: Mapping[str, Any], key: str, section: str | None = None
-    ) -> Mapping[str, Any]:
-        value = parent.get(key, {})
-        if not isinstance(value, dict):
-            raise self._error(
-                f"[{section or key}]: a section is needed, not a value", section or key
-            )
-        return value
 
-    def _patterns(self, table: Mapping[str, Any], key: str, section: str) -> tuple[str, ...]:
-        """The patterns under a key, each tried so that a bad one is named with its place."""
-        value = table.get(key, [])
-        if not isinstance(value, list):
-            raise self._error(
-                f'[{section}] {key}: a list is needed, like ["배송", "택배"]', section, key
-            )
-        for source in value:
-            if not isinstance(source, str):
-                raise self._error(
-                    f"[{section}] {key}: {source!r} is not a text in quotes", section, str(source)
-                )
-            try:
-                compile_pattern(source)
-            except BadPattern as error:
-                raise self._error(
-                    f"[{section}] {key}: pattern {source!r}: {error}", section, f'"{source}"'
-                ) from error
-        return tuple(value)
-
-    def _known(self, table: Mapping[str, Any], section: str, keys: Iterable[str]) -> None:
-        for key in table:
-            if key not in keys:
-                place = f"[{section}] {key}" if section else f"[{key}]"
-                raise self._error(
-                    f"{place} is not known; known are {', '.join(keys)}", section or key, key
-                )
-
-    def _error(self, what: str, section: str = "", needle: str = "") -> InvalidInput:
-        line = self._line(section, needle) if section else None
-        place = f", line {line}" if line else ""
-        return InvalidInput(
-            f"The rules file {self._name}{place}: {what}.",
-            field="rules",
-            hint="Its head explains how rules are written.",
-        )
-
-    def _line(self, section: str, needle: str) -> int | None:
-        """Where the section's header, or the needle below it, stands in the file."""
-        lines = self._text.splitlines()
-        header = next(
-            (i for i, line in enumerate(lines) if line.strip().startswith(f"[{section}")), None
-        )
-        if header is None:
-            return None
-        for index in range(header, len(lines)):
-            if needle and needle in lines[index]:
-                return index + 1
-        return header + 1
+def _filter(said: Mapping[str, tuple[str, ...]]) -> Filter:
+    # English words in front may have small words between; "n't" hangs on a word.
+    before = (
+        rf"(?<![가-힣]){alternation(said['before_ko'])}\s*$"
+        rf"|{_words(said['before_en'])}(?:[\s,\-]+(?:{_FILLERS_EN}))*[\s\-]*$"
+    )
+    # A Korean ending may hang on the bad word, but none that opens a new statement: 고장나서 안
+    # 돼요.
+    after = (
+        rf"[가-힣]{{0,4}}?(?<![서고며니네요라])\s*(?:{_FILLERS_KO}\s*)?(?:(?:{_ADVERBS_KO})\s*)*"
+        rf"(?:[가-힣]{{0,3}}지[는도를]?\s*)?{alternation(said['after_ko'])}"
+        rf"|[\s\-]*{alternation(said['after_en'])}"
+    )
+    return Filter(re.compile(before), re.compile(after))
 
 
 def _words(sources: tuple[str, ...]) -> str:

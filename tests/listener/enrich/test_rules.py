@@ -18,13 +18,13 @@ from listener.errors import InvalidInput
         ("값진 경험이었어요", ()),
         ("첫인상이 좋아요", ()),
         ("가격 인상이라니", ("price",)),
-        ("품질 좋고 직원이 친절해요", ("quality", "service")),
-        ("앱에서 결제 오류", ("site_app", "payment")),
+        ("품질 좋고 직원이 친절해요", ("quality", "staff")),
+        ("앱에서 결제 오류", ("payment", "app_stability")),
         ("랩앱", ()),
         ("품절이라 환불받음", ("availability", "refund")),
         ("The parcels were delivered", ("delivery",)),
         ("refunded my card payment", ("payment", "refund")),
-        ("the application crashed", ("site_app",)),
+        ("the application crashed", ("app_stability",)),
         ("happy with it", ()),
         ("stock market news", ()),
         ("SOLD OUT again", ("availability",)),
@@ -45,9 +45,9 @@ def test_folding_keeps_every_character_in_its_place() -> None:
 
 def test_the_version_changes_with_the_rules(tmp_path: Path, rules: Rules) -> None:
     file = tmp_path / "rules.toml"
-    file.write_text('[topics.delivery]\nko = ["배송"]\n', "utf-8")
+    file.write_text('[taxonomy.area.delivery]\nko = ["배송"]\n', "utf-8")
     first = load_rules(file)
-    file.write_text('[topics.delivery]\nko = ["배송", "택배"]\n', "utf-8")
+    file.write_text('[taxonomy.area.delivery]\nko = ["배송", "택배"]\n', "utf-8")
     second = load_rules(file)
     assert len({rules.version, first.version, second.version}) == 3
     assert load_rules(file).version == second.version
@@ -56,7 +56,8 @@ def test_the_version_changes_with_the_rules(tmp_path: Path, rules: Rules) -> Non
 def test_a_file_of_ones_own_replaces_the_rules(tmp_path: Path) -> None:
     file = tmp_path / "rules.toml"
     file.write_text(
-        '[topics.taste]\nko = ["맛"]\nexcept = ["맛집"]\n[problem.with.taste]\nko = ["없"]\n',
+        '[taxonomy.area.taste]\nko = ["맛"]\nexcept = ["맛집"]\n'
+        '[problem.with.taste]\nko = ["없"]\n',
         "utf-8",
     )
     rules = load_rules(file)
@@ -69,27 +70,41 @@ def test_a_file_of_ones_own_replaces_the_rules(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        ('[topics.delivery]\nko = ["배송"\n\n[topics.price]\n', None, "TOML"),
-        ('[topics.delivery]\nko = "배송"\n', 2, "[topics.delivery] ko"),
+        ('[taxonomy.area.delivery]\nko = ["배송"\n\n[taxonomy.area.price]\n', None, "TOML"),
+        ('[taxonomy.area.delivery]\nko = "배송"\n', 2, "[taxonomy.area.delivery] ko"),
         (
-            '[topics.delivery]\nko = ["배송"]\n\n[topics.price]\nko = ["값(이"]\n',
+            '[taxonomy.area.delivery]\nko = ["배송"]\n\n[taxonomy.area.price]\nko = ["값(이"]\n',
             5,
-            "[topics.price] ko",
+            "[taxonomy.area.price] ko",
         ),
-        ('[topics.delivery]\nko = ["배송", 3]\n', 2, "3 is not a text"),
-        ('[topics.delivery]\nko = ["", "배송"]\n', 2, "empty"),
-        ('[topics.delivery]\nko = ["(안|못)?"]\n', 2, "not optional"),
-        ('[topics.delivery]\njp = ["配送"]\n', 2, "jp"),
-        ('[topics.delivery]\nko = ["배송"]\n[topic.price]\nko = ["값"]\n', None, "[topic]"),
-        ('[topics.Delivery]\nko = ["배송"]\n', None, "Delivery"),
+        ('[taxonomy.area.delivery]\nko = ["배송", 3]\n', 2, "3 is not a text"),
+        ('[taxonomy.area.delivery]\nko = ["", "배송"]\n', 2, "empty"),
+        ('[taxonomy.area.delivery]\nko = ["(안|못)?"]\n', 2, "not optional"),
+        ('[taxonomy.area.delivery]\njp = ["配送"]\n', 2, "jp"),
+        ('[taxonomy.area.delivery]\nko = ["배송"]\n[topic.price]\nko = ["값"]\n', None, "[topic]"),
+        ('[taxonomy.area.Delivery]\nko = ["배송"]\n', None, "Delivery"),
         (
-            '[topics.delivery]\nko = ["배송"]\n[problem.with.price]\nko = ["비싸"]\n',
+            '[taxonomy.area.delivery]\nko = ["배송"]\n[problem.with.price]\nko = ["비싸"]\n',
             3,
             "[problem.with.price]",
         ),
-        ('[topics.delivery]\nko = ["배송"]\n[complaint]\nstrong_negative = 3\n', 4, "-1 to 0"),
-        ("", None, "[topics.NAME]"),
-        ("topics = 3\n", None, "[topics]"),
+        (
+            '[taxonomy.area.delivery]\nko = ["배송"]\n[complaint]\nstrong_negative = 3\n',
+            4,
+            "-1 to 0",
+        ),
+        ("", None, "[taxonomy.area.NAME]"),
+        ("topics = 3\n", None, "[topics.NAME] is now written [taxonomy.area.NAME]"),
+        ("taxonomy = 3\n", None, "[taxonomy]"),
+        (
+            '[taxonomy.area.a]\nko = ["배송"]\n[taxonomy.b.c]\ntold = "yes"\n',
+            4,
+            "told: true or false",
+        ),
+        ('[taxonomy.area.a]\nko = ["배송"]\n[taxonomy.b.c]\nareas = ["x"]\n', 4, "area.x]"),
+        ('[taxonomy.area.a]\nko = ["배송"]\n[taxonomy.b]\nko = ["x"]\n', 4, "[taxonomy.b] ko"),
+        ("[taxonomy.area.a]\nname_ko = 3\n", 2, "name_ko: a name in quotes"),
+        ('[taxonomy.area.a]\nareas = ["a"]\n', 2, "an area has words only"),
     ],
 )
 def test_a_broken_file_is_named_with_its_place(
@@ -110,7 +125,7 @@ def test_a_missing_or_unreadable_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="cannot be read"):
         load_rules(tmp_path / "none.toml")
     file = tmp_path / "latin.toml"
-    file.write_bytes("[topics.a]\nko = ['배송']\n".encode("cp949"))
+    file.write_bytes("[taxonomy.area.a]\nko = ['배송']\n".encode("cp949"))
     with pytest.raises(InvalidInput, match="line 2 is not UTF-8"):
         load_rules(file)
 
