@@ -44,7 +44,7 @@ def write(
         stored = mentions.upsert(
             session,
             [
-                Incoming(id_ := identity_of(one.mention), one.mention, known.get(id_), one)
+                Incoming(id_ := identity_of(one.mention), one.mention, known.get(id_), one, one)
                 for one in told
             ],
             Context(

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from listener.errors import InvalidInput, StorageError
 from listener.match.matcher import Matcher
 from listener.pipeline.event_time import event_times
+from listener.pipeline.readers import Always, Now, Readers, Reading, Readings
 from listener.screen.personal import mask, mask_all
 from listener.settings import Settings, masked_kinds
 from listener.store import (
@@ -35,7 +36,6 @@ from listener.store import (
 )
 from listener.store.backfills import BackfillClaim
 from listener.store.base import from_us, to_us
-from listener.store.generations import Versions
 from listener.store.killpoints import reach
 from listener.store.mentions import Context, Identity, Incoming, Known, Stale, Stored, identity_of
 from listener.store.ratings import record as record_ratings
@@ -59,21 +59,6 @@ log = logging.getLogger(__name__)
 
 _TRIES = 5
 _MAX_KEY_BYTES = 2_000  # of namespace and id together; PostgreSQL indexes at most 2,704 bytes
-
-
-class Reading(Protocol):
-    """What makes readings of mentions (``enrich.reader.Reader``)."""
-
-    @property
-    def versions(self) -> Versions:
-        """Models and rules in use."""
-        ...
-
-    def read(
-        self, mentions: Sequence[Mention], matches: Sequence[Sequence[Match]]
-    ) -> list[ReadMention]:
-        """Read each mention whole and toward each brand it matches."""
-        ...
 
 
 class Pseudonyms(Protocol):
@@ -121,10 +106,14 @@ class Ingest:
     """The write path of an install. May be shared by threads."""
 
     def __init__(
-        self, database: Database, reader: Reading, settings: Settings, secrets: Pseudonyms
+        self,
+        database: Database,
+        reader: Reading | Readers,
+        settings: Settings,
+        secrets: Pseudonyms,
     ) -> None:
         self.database = database
-        self._reader = reader
+        self._readings: Readings = reader if isinstance(reader, Readers) else Always(reader)
         self._secrets = secrets
         self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
@@ -231,8 +220,9 @@ class Ingest:
         )
         with self.database.read() as session:
             matcher = self._current_matcher(session)
+            reader = self._readings.now(session).own
         matches = [self._match(matcher, mention, origin, None) for mention in cleaned]
-        return self._reader.read(cleaned, matches)
+        return reader.read(cleaned, matches)
 
     def rematch(self, stored: Mapping[Identity, Mention], *, now: datetime) -> int:
         """Match stored mentions by the brands as they are now; gives how many changed their brands.
@@ -279,7 +269,7 @@ class Ingest:
 
     def _write(
         self,
-        read: Callable[[], list[Incoming]],
+        read: Callable[[], tuple[Now, list[Incoming]]],
         origin: Origin,
         report: Report,
         *,
@@ -289,13 +279,13 @@ class Ingest:
     ) -> Report:
         """Read without a lock, then store all in one transaction; again if others came between."""
         for _ in range(_TRIES):
-            incoming = read()
+            by, incoming = read()
             reach("ingest.read")
             try:
                 with self.database.write() as work:
                     before(work.session)
                     reach("ingest.begun")
-                    stored = self._upsert(work.session, incoming, origin, now)
+                    stored = self._upsert(work.session, incoming, by, origin, now)
                     buckets.mark_dirty(work.session, stored.marks)
                     reach("ingest.marked")
                     report = replace(
@@ -322,10 +312,18 @@ class Ingest:
         raise StorageError("Other writers kept changing the same mentions.", hint="Try again.")
 
     def _upsert(
-        self, session: Session, incoming: Sequence[Incoming], origin: Origin, now: datetime
+        self,
+        session: Session,
+        incoming: Sequence[Incoming],
+        by: Now,
+        origin: Origin,
+        now: datetime,
     ) -> Stored:
+        ids = generations.to_write(session, by.own.versions, now=now, rules=by.rules)
+        if len(ids) > 1 and ids[1] != by.in_force:
+            raise Stale  # another generation was put in force since they were read
         context = Context(
-            generation_ids=generations.to_write(session, self._reader.versions, now=now),
+            generation_ids=ids,
             now=now,
             expires_at=now + self._unmatched,
             pseudonym=self._secrets.pseudonym,
@@ -336,10 +334,11 @@ class Ingest:
 
     def _read(
         self, cleaned: dict[Identity, Mention], origin: Origin, now: datetime
-    ) -> list[Incoming]:
+    ) -> tuple[Now, list[Incoming]]:
         """Match and read what the store does not have like this already."""
         with self.database.read() as session:
             matcher = self._current_matcher(session)
+            by = self._readings.now(session)
             known = mentions.known(session, cleaned)
         timed = self._timed(cleaned, known, origin, now)
         wanted: dict[Identity, tuple[Match, ...]] = {}
@@ -349,19 +348,21 @@ class Ingest:
                 matches = self._match(matcher, mention, origin, had)
                 if _is_news(mention, matches, had):
                     wanted[identity] = matches
-        readings = self._reader.read([timed[one] for one in wanted], list(wanted.values()))
-        read = dict(zip(wanted, readings, strict=True))
-        return [
-            Incoming(identity, mention, known.get(identity), read.get(identity))
+        read, beside = _read_by(by, timed, wanted)
+        return by, [
+            Incoming(
+                identity, mention, known.get(identity), read.get(identity), beside.get(identity)
+            )
             for identity, mention in timed.items()
         ]
 
-    def _read_again(self, stored: Mapping[Identity, Mention]) -> list[Incoming]:
+    def _read_again(self, stored: Mapping[Identity, Mention]) -> tuple[Now, list[Incoming]]:
         """Those whose brands are others by now, read toward these."""
         with self.database.read() as session:
             # What was found for a brand stays when the brand is archived; nothing is added to it.
             every = brands.listing(session, archived=True)
             current = {brand.id for brand in brands.listing(session)}
+            by = self._readings.now(session)
             known = mentions.known(session, stored)
         matcher = self._matcher_of(every)
         wanted: dict[Identity, tuple[Match, ...]] = {}
@@ -377,10 +378,9 @@ class Ingest:
                 )
                 if {match.brand_id for match in matches} != set(had.matches):
                     wanted[identity] = matches
-        readings = self._reader.read([stored[one] for one in wanted], list(wanted.values()))
-        return [
-            Incoming(identity, stored[identity], known[identity], read)
-            for identity, read in zip(wanted, readings, strict=True)
+        read, beside = _read_by(by, stored, wanted)
+        return by, [
+            Incoming(one, stored[one], known[one], read[one], beside.get(one)) for one in wanted
         ]
 
     def _current_matcher(self, session: Session) -> Matcher:
@@ -448,6 +448,17 @@ class Ingest:
         for identity, moment in zip(open_, times, strict=True):
             timed[identity] = replace(cleaned[identity], event_at=moment)
         return timed
+
+
+def _read_by(
+    by: Now, stored: Mapping[Identity, Mention], wanted: Mapping[Identity, tuple[Match, ...]]
+) -> tuple[dict[Identity, ReadMention], dict[Identity, ReadMention]]:
+    """As the present reader reads them, and as the generation in force does if it is another."""
+    texts, matches = [stored[one] for one in wanted], list(wanted.values())
+    read = dict(zip(wanted, by.own.read(texts, matches), strict=True))
+    if by.beside is None:
+        return read, {}
+    return read, dict(zip(wanted, by.beside.read(texts, matches), strict=True))
 
 
 class _Before(Protocol):

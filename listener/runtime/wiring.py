@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import requests
 
     from listener.collect.registry import Registry
-    from listener.enrich.reader import Reader
     from listener.net.client import Net
     from listener.net.guard import Guard
     from listener.pipeline.backfill import Backfiller
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from listener.pipeline.ingest import Ingest
     from listener.pipeline.notices import Notifier
     from listener.pipeline.purses import Purses
+    from listener.pipeline.readers import Readers
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
 
@@ -151,18 +151,20 @@ class Services:
         return build_registry(self.net, self.settings)
 
     @cached_property
-    def reader(self) -> Reader:
-        """Language, sentiment, complaint and topics."""
-        from listener.enrich.reader import Reader
+    def readers(self) -> Readers:
+        """Language, sentiment, complaint and topics: by the present models and rules, or those of
+        any generation.
+        """
+        from listener.pipeline.readers import Readers
 
-        return Reader.default(self.settings.rules)
+        return Readers(self.settings.rules)
 
     @cached_property
     def ingest(self) -> Ingest:
         """The one write path of mentions."""
         from listener.pipeline.ingest import Ingest
 
-        return Ingest(self.database, self.reader, self.settings, self.secrets)
+        return Ingest(self.database, self.readers, self.settings, self.secrets)
 
     @cached_property
     def runner(self) -> Runner:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from listener.store import authors, changes, engagement, generations, search
+from listener.store import amend, authors, changes, engagement, generations, search
 from listener.store.authors import AuthorKey, Pseudonym
 from listener.store.base import UtcDateTime, to_us
 from listener.store.buckets import Mark, start_us
@@ -62,13 +62,12 @@ _MENTION_WATCHES = Bulk(
     MentionWatchRow, ("mention_id", "watch_id", "run_id"), conflict="DO NOTHING"
 )
 _MATCHES = Bulk(MatchRow, ("mention_id", "brand_id", "origin", "spans", "event_at"))
-_READINGS = Bulk(
-    ReadingRow,
-    (
-        *("mention_id", "brand_id", "generation_id", "language"),
-        *("score", "label", "confidence", "complaint", "topics", "tags", "aspects"),
-    ),
+_READING_COLUMNS = (
+    *("mention_id", "brand_id", "generation_id", "language"),
+    *("score", "label", "confidence", "complaint", "topics", "tags", "aspects"),
 )
+_READINGS = Bulk(ReadingRow, _READING_COLUMNS)
+_READINGS_BESIDE = Bulk(ReadingRow, _READING_COLUMNS, conflict="DO NOTHING")
 
 
 class Stale(Exception):
@@ -90,13 +89,15 @@ class Known:
 class Incoming:
     """A mention on its way into the store, and how the store knew it when it was read.
 
-    ``mention.event_at`` is set. ``read`` None says that nothing of it is new.
+    ``mention.event_at`` is set. ``read`` None says that nothing of it is new. ``beside`` is how the
+    generation in force reads it, where that is another than the reader's own.
     """
 
     identity: Identity
     mention: Mention
     known: Known | None
     read: ReadMention | None
+    beside: ReadMention | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +117,7 @@ class Stored:
 class Context:
     """What all mentions of a batch share."""
 
-    generation_ids: Sequence[int]
+    generation_ids: Sequence[int]  # the reader's own, and the one in force if that is another
     now: datetime
     expires_at: datetime  # of those that match no brand
     pseudonym: Pseudonym
@@ -165,10 +166,11 @@ def page(session: Session, *, after_id: int, limit: int) -> list[tuple[int, Ment
     rows = session.scalars(
         select(MentionRow).where(MentionRow.id > after_id).order_by(MentionRow.id).limit(limit)
     )
-    return [(row.id, _from_row(row)) for row in rows]
+    return [(row.id, from_row(row)) for row in rows]
 
 
-def _from_row(row: MentionRow) -> Mention:
+def from_row(row: MentionRow) -> Mention:
+    """A stored mention as it was before matching; without author and raw record."""
     return Mention(
         source=row.source,
         namespace=row.namespace,
@@ -403,18 +405,30 @@ def _write_matches(
 def _write_readings(
     session: Session, incoming: Sequence[tuple[Incoming, int]], context: Context
 ) -> None:
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for i, id_ in incoming:
-        if i.read is None:
-            continue
-        whole = _reading(i.read.reading)
-        for generation_id in context.generation_ids:
-            rows.append((id_, 0, generation_id, *whole))
-            for matched in i.read.matches:
-                same = matched.reading is i.read.reading
-                values = whole if same else _reading(matched.reading)
-                rows.append((id_, matched.match.brand_id, generation_id, *values))
+        for generation_id, read in zip(context.generation_ids, (i.read, i.beside), strict=False):
+            if read is not None:
+                rows += _reading_rows(id_, generation_id, read)
     _READINGS.run(session, rows)
+
+
+def write_beside(
+    session: Session, generation_id: int, read: Sequence[tuple[int, ReadMention]]
+) -> None:
+    """Store readings of stored mentions by one generation; those that are there stay."""
+    rows: list[tuple[Any, ...]] = []
+    for id_, one in read:
+        rows += _reading_rows(id_, generation_id, one)
+    _READINGS_BESIDE.run(session, rows)
+
+
+def _reading_rows(id_: int, generation_id: int, read: ReadMention) -> Iterator[tuple[Any, ...]]:
+    whole = _reading(read.reading)
+    yield (id_, 0, generation_id, *whole)
+    for matched in read.matches:
+        values = whole if matched.reading is read.reading else _reading(matched.reading)
+        yield (id_, matched.match.brand_id, generation_id, *values)
 
 
 def _reading(reading: Reading) -> tuple[Any, ...]:
@@ -481,6 +495,7 @@ def _edit(
     pairs = [(i, k.id) for i, k in rewritten]
     _write_matches(session, pairs, stored)
     _write_readings(session, pairs, context)
+    amend.apply(session, ids)
     search.remove(session, [k.id for _, k in edited])
     search.put(session, [(k.id, i.mention.title, i.mention.text) for i, k in edited])
     stored.edited = len(edited)
