@@ -119,7 +119,7 @@ def test_service_sentences_it_never_saw(korean: Korean) -> None:
         (row["label"], s.score) for row, s in pairs if row["label"] in {"positive", "negative"}
     ]
     right = sum((label == "positive") == (score > 0) for label, score in polar)
-    assert right / len(polar) >= 0.67
+    assert right / len(polar) >= 0.71
     opposite = {"positive": Label.NEGATIVE, "negative": Label.POSITIVE}
     wrong = sum(opposite.get(row["label"]) is s.label for row, s in pairs)
-    assert wrong / len(rows) <= 0.20
+    assert wrong / len(rows) <= 0.175
