@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 # Syllables that end in ㄴ: 빠른데, 좋은데, 왔는데, 인데 are contrasts; 그런데 opens a clause and
 # 군데, 가운데 are nouns.
@@ -33,6 +34,42 @@ _BOUNDARY: Final = re.compile(
 )
 
 
+# Where a sentence ends that clauses end with, and where one does that was written without a stop.
+_STOPPED: Final = re.compile(r"(?:[.!?。！？…\n]|[.!?][\"'”’)\]]+)\s*$")
+_ENDING_KO: Final = re.compile(r"(?<=[가-힣])(?:니다|[어아에예해네군세]요|습니까)[ㅠㅜㅋㅎ~^]*\s+")
+
+# Where a clause may be cut if both sides speak of different things.
+_SOFT: Final = re.compile(
+    r",\s*|(?<=[가-힣])(?:고|며|면서|구)\s+|\s+(?=and\s)|\s+/\s+", re.IGNORECASE
+)
+_SMALL: Final = re.compile(
+    r"\b(?:the|a|an|my|your|their|its|and|or|of|for|with|both|also)\b|(?<![가-힣])(?:이|가|은|는|을|를|도|만|의|랑|"
+    r"이랑|하고|과|와|및|그리고)(?![가-힣])|[\W_]+",
+    re.IGNORECASE,
+)
+
+# What stands behind, or ahead of, that by which another is measured or which somebody left.
+_BEHIND_STANDARD: Final = re.compile(
+    r"\s*(보다|에 ?비하면|에 ?비해|말고|대신|에서|"
+    r"(?:을|를|만)?\s*(?:쓰다|사용하다|이용하다|타다|다니다|시키다|먹다|사다))"
+)
+_AHEAD_OF_STANDARD: Final = re.compile(
+    r"\b(than|over|instead of|rather than|from|left|compared (?:to|with))\s+"
+    r"(?:(?:the|my|any)\s+)?$",
+    re.IGNORECASE,
+)
+_CHOSEN: Final = re.compile(
+    r"\b(?:prefer\w*|choos\w*|chose\w*|pick\w*|any ?day|every time|switch\w*|mov(?:e|ed|ing)|"
+    r"chang\w+|for)\b",
+    re.IGNORECASE,
+)
+_MOVED: Final = re.compile("갈아|옮[기겼긴겨]|넘어[왔오가갔]|바[꾸꿨꿔]|환승|이동|정착|왔")
+_NO_BETTER: Final = re.compile(
+    r"\b(?:nothing|no ?one|nobody|none|never|no \w+)\b.*\bthan\b|보다\s.{0,12}없", re.IGNORECASE
+)
+_PLAIN_MOVE: Final = 6  # characters between two brands in "A 쓰다가 B로", which tell nothing of A
+
+
 class Clause(NamedTuple):
     """One clause: [start, end) in characters of the text it was split from."""
 
@@ -53,37 +90,172 @@ def split(text: str) -> list[Clause]:
     return clauses
 
 
-def toward(text: str, positions: Mapping[int, Sequence[tuple[int, int]]]) -> dict[int, str]:
+def sentences(text: str, clauses: Sequence[Clause]) -> list[Clause]:
+    """The sentences that the clauses make: each ends with a stop, a line or a Korean ending."""
+    found: list[Clause] = []
+    start = -1
+    for clause in clauses:
+        if start < 0:
+            start = clause.start
+        if _STOPPED.search(text, max(clause.start, clause.end - 20), clause.end):
+            found += _sentences_ko(text, Clause(start, clause.end))
+            start = -1
+    if start >= 0:
+        found += _sentences_ko(text, Clause(start, clauses[-1].end))
+    return found
+
+
+def _sentences_ko(text: str, clause: Clause) -> Iterator[Clause]:
+    """What people write without stops: 배송 빨라요 포장도 좋아요."""
+    start = clause.start
+    for ending in _ENDING_KO.finditer(text, clause.start, clause.end):
+        yield Clause(start, ending.end())
+        start = ending.end()
+    if start < clause.end:
+        yield Clause(start, clause.end)
+
+
+def refine(
+    text: str, clauses: Iterable[Clause], spots: Sequence[tuple[int, int, T]]
+) -> list[Clause]:
+    """Cut clauses further where different labels stand on either side of a comma, and or -고.
+
+    ``spots`` are (start, end, label), sorted. A list is not cut: both sides must say something of
+    what they name, as in "fast delivery and great quality", "배송 빠르고 품질 좋아요".
+    """
+    found: list[Clause] = []
+    index = 0
+    for clause in clauses:
+        own: list[tuple[int, int, T]] = []
+        while index < len(spots) and spots[index][0] < clause.end:
+            own.append(spots[index])
+            index += 1
+        if len({label for _, _, label in own}) > 1:
+            found += _cut(text, clause, own)
+        else:
+            found.append(clause)
+    return found
+
+
+def _cut(text: str, clause: Clause, spots: Sequence[tuple[int, int, T]]) -> Iterator[Clause]:
+    start = clause.start
+    for border in _SOFT.finditer(text, clause.start, clause.end):
+        cut = border.end()
+        left = [spot for spot in spots if start <= spot[0] and spot[1] <= cut]
+        right = [spot for spot in spots if spot[0] >= cut]
+        if not left or not right:
+            continue
+        if {label for _, _, label in left} & {right[0][2]}:
+            continue
+        if _says(text, start, cut, left) and _says(text, cut, clause.end, right):
+            yield Clause(start, cut)
+            start = cut
+    yield Clause(start, clause.end)
+
+
+def _says(text: str, start: int, end: int, spots: Sequence[tuple[int, int, T]]) -> bool:
+    """Whether more stands between start and end than the words of the spots and small words."""
+    rest: list[str] = []
+    for first, last, _ in spots:
+        rest.append(text[start : max(first, start)])
+        start = max(last, start)
+    rest.append(text[start:end])
+    return len(_SMALL.sub("", " ".join(rest))) >= 2
+
+
+class Said(NamedTuple):
+    """The clauses in which a text speaks of a brand.
+
+    ``against`` are those in which another is measured by it: "B is better than A", "A보다 B가 낫다"
+    is good for B and bad for A.
+    """
+
+    own: tuple[Clause, ...] = ()
+    against: tuple[Clause, ...] = ()
+
+
+def compared(text: str, spans: Iterable[tuple[int, int]]) -> bool:
+    """Whether a text may measure another by what stands in one of the spans."""
+    return any(
+        _BEHIND_STANDARD.match(text, end)
+        or _AHEAD_OF_STANDARD.search(text, max(start - 30, 0), start)
+        for start, end in spans
+    )
+
+
+def toward(
+    text: str, clauses: Sequence[Clause], positions: Mapping[int, Sequence[tuple[int, int]]]
+) -> dict[int, Said]:
     """What a text says of each brand: the clauses that name it and the next until another is named.
 
     ``positions`` holds the spans of each brand in characters of ``text``. What stands before the
-    first name, and a clause that names several, is said of all of them. A brand without spans gets
-    the clauses in which no other is named, and those before and after that were not taken; where
-    nothing is left, it gets the whole text.
+    first name, and a clause that names several, is said of all of them, unless it compares them. A
+    brand without spans gets the clauses in which no other is named, and those before and after
+    that were not taken. A brand of which nothing is left gets neither.
     """
-    clauses = split(text)
-    starts = [clause.start for clause in clauses]
-    named: list[set[int]] = [set() for _ in clauses]
-    for brand, spans in positions.items():
-        for start, end in spans:
-            first = max(bisect_right(starts, start) - 1, 0)
-            for index in range(first, bisect_left(starts, end)):
-                named[index].add(brand)
-    said: dict[int, list[Clause]] = {brand: [] for brand in positions}
+    spots = sorted((start, end, b) for b, spans in positions.items() for start, end in spans)
+    pieces = _moved(text, refine(text, clauses, spots), spots)
     unnamed = [brand for brand, spans in positions.items() if not spans]
-    current: set[int] = set()
+    said: dict[int, tuple[list[Clause], list[Clause]]] = {b: ([], []) for b in positions}
+    subjects: set[int] = set()
+    standards: set[int] = set()
     lead: list[Clause] = []
-    for clause, brands in zip(clauses, named, strict=True):
-        if brands:
-            current = brands
-        elif not current:
-            lead.append(clause)
-        for brand in current if brands else current.union(unnamed):
-            said[brand].append(clause)
-    for brand, own in said.items():
-        if brand not in unnamed and own:
-            own[:0] = lead
-    return {
-        brand: " ".join(text[c.start : c.end].strip() for c in own) if own else text
-        for brand, own in said.items()
-    }
+    for piece, own in _named(pieces, spots):
+        if own:
+            names = {brand for _, _, brand in own}
+            standards = _standards(text, piece, own)
+            subjects = names - standards
+        elif not subjects and not standards:
+            lead.append(piece)
+        for brand in subjects if own else subjects.union(unnamed):
+            said[brand][0].append(piece)
+        for brand in standards:
+            said[brand][1].append(piece)
+    for brand, (mine, _) in said.items():
+        if brand not in unnamed and mine:
+            mine[:0] = lead
+    return {brand: Said(tuple(mine), tuple(against)) for brand, (mine, against) in said.items()}
+
+
+def _named(
+    pieces: Iterable[Clause], spots: Sequence[tuple[int, int, int]]
+) -> Iterator[tuple[Clause, list[tuple[int, int, int]]]]:
+    """Each piece with the spots that touch it."""
+    for piece in pieces:
+        yield piece, [spot for spot in spots if spot[0] < piece.end and spot[1] > piece.start]
+
+
+def _standards(text: str, piece: Clause, spots: Sequence[tuple[int, int, int]]) -> set[int]:
+    """The brands by which a piece measures others."""
+    if _NO_BETTER.search(text, piece.start, piece.end):
+        return set()
+    found: set[int] = set()
+    for start, end, brand in spots:
+        behind = _BEHIND_STANDARD.match(text, end, piece.end)
+        ahead = _AHEAD_OF_STANDARD.search(text, max(start - 30, piece.start), start)
+        if ahead and _needs_verb(ahead[1]) and not _CHOSEN.search(text, piece.start, piece.end):
+            ahead = None
+        if behind and behind[1] == "에서" and not _MOVED.search(text, end, piece.end):
+            behind = None
+        if ahead or behind:
+            found.add(brand)
+    return found
+
+
+def _needs_verb(word: str) -> bool:
+    return word in {"over", "from", "left"}
+
+
+def _moved(
+    text: str, pieces: Iterable[Clause], spots: Sequence[tuple[int, int, int]]
+) -> Iterator[Clause]:
+    """Cut "A 쓰다가 느려서 B로 갈아탔는데" before B: what stands ahead of it is said of A."""
+    for piece in pieces:
+        own = [spot for spot in spots if piece.start <= spot[0] < piece.end]
+        if len(own) == 2 and own[0][2] != own[1][2] and own[1][0] - own[0][1] > _PLAIN_MOVE:
+            behind = _BEHIND_STANDARD.match(text, own[0][1], piece.end)
+            if behind and _MOVED.search(text, own[1][1], piece.end):
+                yield Clause(piece.start, own[1][0])
+                yield Clause(own[1][0], piece.end)
+                continue
+        yield piece

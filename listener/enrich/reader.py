@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from listener.enrich.clauses import toward
+from listener.enrich.clauses import Clause, compared, refine, split, toward
+from listener.enrich.combine import combine, inverted, parts_of
 from listener.enrich.complaint import is_complaint, rating_share
 from listener.enrich.language import LanguageDetector
-from listener.enrich.rules import RULE_LANGUAGES, Rules, fold, load_rules
+from listener.enrich.meant import Meant
+from listener.enrich.rules import RULE_LANGUAGES, Hit, Rules, fold, load_rules
 from listener.enrich.sentiment.base import SentimentModel
 from listener.enrich.sentiment.korean import Korean
 from listener.enrich.sentiment.router import Router
 from listener.enrich.sentiment.vader import Vader
+from listener.enrich.tags import tags_of
 from listener.enrich.topics import topics_of
-from listener.types import Match, MatchOrigin, MatchReading, Mention, Reading, ReadMention
+from listener.types import (
+    Aspect,
+    Label,
+    Match,
+    MatchOrigin,
+    MatchReading,
+    Mention,
+    Reading,
+    ReadMention,
+    Sentiment,
+)
 
 _CHUNK: Final = 512
+_FACETS: Final = 24  # clauses of one text that get an aspect
+_CLEAR: Final = 0.4  # a score that is clearly good, or clearly bad below 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,13 +54,58 @@ class GenerationInfo:
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
-    """A text to read, and what is known of it beside its words."""
+class _Studied:
+    """A text with its clauses, and what the rules found in it."""
 
     text: str
     language: str
+    folded: str
+    clauses: Sequence[Clause]
+    hits: Sequence[Hit] = ()  # topics, and tags that are meant
+    problems: Sequence[Hit] = ()  # that are told
+
+    @property
+    def length(self) -> int:
+        """Characters in clauses."""
+        return sum(clause.end - clause.start for clause in self.clauses)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """A text as one reading takes it: whole, or only what it says of one brand."""
+
+    of: _Studied
     own: bool
     share: float | None  # the rating's place on its scale
+    ranges: Sequence[Clause] | None = None  # None = the whole text
+    against: bool = False  # what is said is said of another that is measured by this one
+
+    def hits(self) -> Sequence[Hit]:
+        """Topics and tags within the ranges."""
+        return self.of.hits if self.ranges is None else _within(self.of.hits, self.ranges)
+
+    def problems(self) -> Sequence[Hit]:
+        """Problems within the ranges."""
+        return self.of.problems if self.ranges is None else _within(self.of.problems, self.ranges)
+
+
+@dataclass(slots=True)
+class _Facet:
+    """A clause that names topics. ``slot`` None = it is all that is scored: see the whole."""
+
+    start: int
+    end: int
+    topics: list[str]
+    slot: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is scored for one reading: sentences (``parts``) or one text, and facets."""
+
+    parts: Sequence[Clause] = ()
+    whole: Sequence[int] = ()
+    facets: Sequence[_Facet] = ()
 
 
 def default_models() -> tuple[SentimentModel, ...]:
@@ -64,6 +125,7 @@ class Reader:
         self._rules = rules
         self._router = Router(models)
         self._detector = detector or LanguageDetector()
+        self._scored = frozenset(self._router.models)
         self._versions = GenerationInfo(models=self._router.models, rules_version=rules.version)
 
     @classmethod
@@ -84,10 +146,11 @@ class Reader:
     ) -> list[ReadMention]:
         """Read each mention whole and toward each of its brands; ``matches`` is parallel to it.
 
-        Title and text are read as one. Where only one brand matches, the reading toward it is the
-        whole one. Where several do, each is read from the clauses that speak of it; the rating then
-        counts for the brands on whose watch the mention was found, and for all of them if there is
-        no such brand.
+        Title and text are read as one, and a long text by its sentences. Where only one brand
+        matches, the reading toward it is the whole one. Where several do, or where another is
+        measured by it ("better than A"), each is read from the clauses that speak of it. The rating
+        then counts for the brands on whose watch the mention was found, and for all of them if
+        there is no such brand.
         """
         if len(mentions) != len(matches):
             raise ValueError(f"{len(mentions)} mentions but matches for {len(matches)}")
@@ -104,7 +167,7 @@ class Reader:
             languages = self._detector.detect_batch(chunk)
             readings += self._read(
                 [
-                    _Task(text, code, False, None)
+                    _View(self._study(text, code), False, None)
                     for text, code in zip(chunk, languages, strict=True)
                 ]
             )
@@ -115,15 +178,16 @@ class Reader:
     ) -> list[ReadMention]:
         texts = [_whole(mention) for mention in mentions]
         languages = self._detector.detect_batch(texts)
-        tasks = [
-            _Task(text, code, m.is_own, rating_share(m.rating, m.rating_min, m.rating_max))
-            for text, code, m in zip(texts, languages, mentions, strict=True)
-        ]
-        # Readings toward one of several brands go into the same batch, behind the whole ones.
+        studied = [self._study(text, code) for text, code in zip(texts, languages, strict=True)]
+        views: list[_View] = []
         slots: list[list[int]] = []
+        for text, mention in zip(studied, mentions, strict=True):
+            share = rating_share(mention.rating, mention.rating_min, mention.rating_max)
+            views.append(_View(text, mention.is_own, share))
+        # Readings toward one of several brands go into the same batch, behind the whole ones.
         for index, (mention, found) in enumerate(zip(mentions, matches, strict=True)):
-            slots.append(self._slots(index, mention, found, tasks))
-        readings = self._read(tasks)
+            slots.append(self._slots(index, mention, found, views))
+        readings = self._read(views)
         return [
             ReadMention(
                 mention=mention,
@@ -136,50 +200,205 @@ class Reader:
             for index, (mention, found) in enumerate(zip(mentions, matches, strict=True))
         ]
 
+    def _study(self, text: str, language: str) -> _Studied:
+        """Split a text, and find in it what the rules know."""
+        if language not in RULE_LANGUAGES:
+            return _Studied(text, language, "", split(text))
+        folded = fold(text)
+        clauses = split(text)
+        hits = self._rules.find(folded)
+        if not hits:
+            return _Studied(text, language, folded, clauses)
+        meant = Meant(folded, clauses, self._rules)
+        kept = [
+            hit
+            for hit in hits
+            if hit.role == "topic" or (hit.role == "tag" and self._tagged(hit, meant))
+        ]
+        return _Studied(text, language, folded, clauses, kept, meant.problems(hits))
+
+    def _tagged(self, hit: Hit, meant: Meant) -> bool:
+        return hit.topic not in self._rules.told_tags or meant.told(hit)
+
     def _slots(
-        self, index: int, mention: Mention, found: Sequence[Match], tasks: list[_Task]
+        self, index: int, mention: Mention, found: Sequence[Match], views: list[_View]
     ) -> list[int]:
-        """For each match the place of its reading in ``tasks``; adds the tasks that this needs."""
-        whole = tasks[index]
-        if len({match.brand_id for match in found}) < 2:
-            return [index] * len(found)
+        """For each match the place of its reading in ``views``; adds the views that this needs."""
+        whole = views[index]
         positions: dict[int, list[tuple[int, int]]] = {}
         for match in found:
             positions.setdefault(match.brand_id, []).extend(_positions(mention, match))
+        text = whole.of
+        if len(positions) < 2 and not (found and compared(text.text, positions[found[0].brand_id])):
+            return [index] * len(found)
         watched = {match.brand_id for match in found if match.origin is MatchOrigin.WATCH}
         place: dict[int, int] = {}
-        for brand, text in toward(whole.text, positions).items():
+        for brand, said in toward(text.text, text.clauses, positions).items():
             rated = not watched or brand in watched
-            if text == whole.text and (rated or whole.share is None):
+            ranges = said.own or said.against
+            entire = not ranges or sum(r.end - r.start for r in ranges) >= text.length
+            against = bool(said.against) and not said.own
+            if entire and not against and (rated or whole.share is None):
                 place[brand] = index
                 continue
-            place[brand] = len(tasks)
-            tasks.append(_Task(text, whole.language, whole.own, whole.share if rated else None))
+            place[brand] = len(views)
+            share = whole.share if rated else None
+            views.append(_View(text, whole.own, share, None if entire else ranges, against))
         return [place[match.brand_id] for match in found]
 
-    def _read(self, tasks: Sequence[_Task]) -> list[Reading]:
-        sentiments = self._router.score([t.text for t in tasks], [t.language for t in tasks])
-        readings: list[Reading] = []
-        for task, sentiment in zip(tasks, sentiments, strict=True):
-            folded = fold(task.text) if task.language in RULE_LANGUAGES else None
-            hits = self._rules.find(folded) if folded is not None else []
-            complaint = is_complaint(
-                own=task.own,
-                share=task.share,
-                text=folded,
-                hits=hits,
+    def _read(self, views: Sequence[_View]) -> list[Reading]:
+        desk = _Desk()
+        plans = [self._plan(view, desk) for view in views]
+        scores = self._router.score(desk.texts, desk.languages)
+        return [self._judge(view, plan, scores) for view, plan in zip(views, plans, strict=True)]
+
+    def _plan(self, view: _View, desk: _Desk) -> _Plan:
+        """Say which parts of the text are to be scored for this reading."""
+        text, language = view.of.text, view.of.language
+        if language not in self._scored:
+            return _Plan()
+        clauses = view.of.clauses if view.ranges is None else list(view.ranges)
+        parts = parts_of(text, clauses)
+        if parts:
+            whole = [desk.add(text[p.start : p.end], language) for p in parts]
+        elif view.ranges is None:
+            whole = [desk.add(text, language)]
+        else:
+            said = " ".join(text[c.start : c.end].strip() for c in clauses)
+            whole = [desk.add(said, language)]
+        spots = [(h.start, h.end, h.topic) for h in view.hits() if h.role == "topic"]
+        facets: list[_Facet] = []
+        if spots:
+            spots.sort()
+            facets = list(_facets(refine(text, clauses, spots), spots))
+            if len(clauses) > 1 or len(facets) > 1:
+                for facet in facets:
+                    facet.slot = desk.add(text[facet.start : facet.end], language)
+        return _Plan(parts, whole, facets)
+
+    def _judge(self, view: _View, plan: _Plan, scores: Sequence[Sentiment | None]) -> Reading:
+        whole = [scores[slot] for slot in plan.whole]
+        sentiment = combine(plan.parts, whole) if plan.parts else (whole[0] if whole else None)
+        aspects = tuple(_aspects(plan.facets, sentiment, scores))
+        if sentiment is not None and not plan.parts:
+            sentiment = _mixed(sentiment, aspects)
+        if view.against:
+            sentiment = inverted(sentiment)
+            aspects = ()
+        return self._reading(view, sentiment, aspects)
+
+    def _reading(
+        self, view: _View, sentiment: Sentiment | None, aspects: tuple[Aspect, ...]
+    ) -> Reading:
+        rules, text = self._rules, view.of
+        read = text.language in RULE_LANGUAGES
+        problems = () if view.against else view.problems()
+        hits = view.hits()
+        clauses = text.clauses if view.ranges is None else view.ranges
+        troubled = _around(clauses, problems) if problems else ()
+        topics = topics_of(hits, problems, troubled)
+        meant = Meant(text.folded, text.clauses, rules)
+
+        def asks() -> bool:
+            return read and meant.asks(clauses)
+
+        complaint = is_complaint(
+            own=view.own,
+            share=view.share,
+            read=read,
+            problem=bool(problems),
+            about=bool(topics),
+            asked=sentiment is not None and sentiment.label is Label.NEGATIVE and asks(),
+            sentiment=sentiment,
+            rules=rules,
+        )
+        return Reading(
+            language=text.language,
+            sentiment=sentiment,
+            complaint=complaint,
+            topics=topics,
+            tags=()
+            if view.own or not read
+            else tags_of(
+                {hit.topic for hit in hits if hit.role == "tag"},
+                topics=topics,
+                complaint=complaint,
                 sentiment=sentiment,
-                rules=self._rules,
+                asks=asks,
+                rules=rules,
+            ),
+            aspects=aspects,
+        )
+
+
+class _Desk:
+    """The distinct texts of a chunk that are to be scored, each once."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.languages: list[str] = []
+        self._places: dict[tuple[str, str], int] = {}
+
+    def add(self, text: str, language: str) -> int:
+        """The text's place among them."""
+        place = self._places.setdefault((text, language), len(self.texts))
+        if place == len(self.texts):
+            self.texts.append(text)
+            self.languages.append(language)
+        return place
+
+
+def _facets(clauses: Iterable[Clause], spots: Sequence[tuple[int, int, str]]) -> Iterator[_Facet]:
+    """The first clauses that name topics. ``clauses`` and ``spots`` are in order."""
+    count = index = 0
+    for start, end in clauses:
+        topics: list[str] = []
+        while index < len(spots) and spots[index][0] < end:
+            if spots[index][0] >= start and spots[index][2] not in topics:
+                topics.append(spots[index][2])
+            index += 1
+        if topics:
+            yield _Facet(start, end, topics)
+            count += 1
+        if count == _FACETS or index == len(spots):
+            return
+
+
+def _aspects(
+    facets: Sequence[_Facet], whole: Sentiment | None, scores: Sequence[Sentiment | None]
+) -> Iterator[Aspect]:
+    for facet in facets:
+        score = whole if facet.slot is None else scores[facet.slot]
+        for topic in facet.topics:
+            yield Aspect(
+                topic,
+                facet.start,
+                facet.end,
+                None if score is None else score.score,
+                None if score is None else score.label,
             )
-            readings.append(
-                Reading(
-                    language=task.language,
-                    sentiment=sentiment,
-                    complaint=complaint,
-                    topics=topics_of(hits, self._rules),
-                )
-            )
-        return readings
+
+
+def _mixed(sentiment: Sentiment, aspects: Sequence[Aspect]) -> Sentiment:
+    """A text that is neither good nor bad as a whole, but clearly both in its parts, is mixed."""
+    if sentiment.label not in (Label.NEUTRAL, Label.UNCERTAIN):
+        return sentiment
+    scores = [aspect.score for aspect in aspects if aspect.score is not None]
+    if scores and max(scores) >= _CLEAR and min(scores) <= -_CLEAR:
+        return replace(sentiment, label=Label.MIXED)
+    return sentiment
+
+
+def _around(clauses: Sequence[Clause], problems: Sequence[Hit]) -> list[Clause]:
+    """The clauses in which problems are told."""
+    found: list[Clause] = []
+    for hit in problems:
+        index = max(bisect_right(clauses, (hit.start, hit.start)) - 1, 0)
+        while index < len(clauses) and clauses[index].start < hit.end:
+            if clauses[index] not in found[-4:]:
+                found.append(clauses[index])
+            index += 1
+    return found[:_FACETS]
 
 
 def _whole(mention: Mention) -> str:
@@ -196,3 +415,7 @@ def _positions(mention: Mention, match: Match) -> list[tuple[int, int]]:
         )
         for span in match.spans
     ]
+
+
+def _within(hits: Sequence[Hit], ranges: Sequence[Clause]) -> list[Hit]:
+    return [hit for hit in hits if any(r.start <= hit.start < r.end for r in ranges)]

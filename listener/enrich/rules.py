@@ -89,7 +89,9 @@ class Rules:
     version: str
     taxonomies: tuple[Taxonomy, ...]
     topics: tuple[str, ...]  # the keys of the areas
+    told_tags: frozenset[str]  # those whose words only count where they are told
     strong_negative: float
+    strong_negative_alone: float
     negation: Filter
     unreal: Filter
     question: re.Pattern[str]
@@ -177,7 +179,11 @@ class _Compiler:
             version=version,
             taxonomies=said.taxonomies,
             topics=tuple(c.key for t in said.taxonomies if t.key == AREA for c in t.categories),
+            told_tags=frozenset(
+                f"{t.key}:{c.key}" for t in said.taxonomies for c in t.categories if c.told
+            ),
             strong_negative=said.strong_negative,
+            strong_negative_alone=said.strong_negative_alone,
             negation=_filter(said.negation),
             unreal=_filter(said.unreal),
             question=re.compile(rf"(?:\?|{alternation(said.ending_ko)})[\s?!.~ㅠㅜㅋㅎ]*$"),

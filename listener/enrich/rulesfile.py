@@ -83,7 +83,8 @@ class RulesFile:
     unreal: Mapping[str, tuple[str, ...]]
     ending_ko: tuple[str, ...]
     reproach: tuple[str, ...]
-    strong_negative: float
+    strong_negative: float  # from where on a text with a topic is a complaint, -1..0
+    strong_negative_alone: float  # and one without any
 
 
 def read_rules_text(path: Path | None = None) -> tuple[str, str]:
@@ -156,7 +157,8 @@ class _Parser:
             unreal=self._filter(data, "unreal"),
             ending_ko=self._patterns(question, "ending_ko", "question"),
             reproach=self._patterns(question, "reproach", "question"),
-            strong_negative=self._number(data, "complaint", "strong_negative", -1.0, 0.0, -0.6),
+            strong_negative=self._threshold(data, "strong_negative", -0.6),
+            strong_negative_alone=self._threshold(data, "strong_negative_alone", -0.9),
         )
 
     def _taxonomies(self, tables: Mapping[str, Any]) -> Iterator[Taxonomy]:
@@ -184,7 +186,7 @@ class _Parser:
         self._known(table, section, _CATEGORY)
         positive: float | None = None
         if "positive_from" in table:
-            positive = self._number(parent, key, "positive_from", 0.0, 1.0, 0.5, section)
+            positive = self._number(table, section, "positive_from", 0.0, 1.0, 0.5)
         return Category(
             key=key,
             name_ko=self._name_of(table, "name_ko", section, key),
@@ -272,20 +274,20 @@ class _Parser:
             raise self._error(f"[{section}] {key}: true or false is needed", section, key)
         return value
 
+    def _threshold(self, data: Mapping[str, Any], name: str, default: float) -> float:
+        table = self._table(data, "complaint")
+        self._known(table, "complaint", ("strong_negative", "strong_negative_alone"))
+        return self._number(table, "complaint", name, -1.0, 0.0, default)
+
     def _number(
         self,
-        parent: Mapping[str, Any],
-        key: str,
+        table: Mapping[str, Any],
+        section: str,
         name: str,
         low: float,
         high: float,
         default: float,
-        section: str = "",
     ) -> float:
-        section = section or key
-        table = self._table(parent, key, section)
-        if section == "complaint":
-            self._known(table, section, (name,))
         value = table.get(name, default)
         if (
             isinstance(value, bool)

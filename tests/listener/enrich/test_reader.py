@@ -85,7 +85,7 @@ def test_a_single_brand_gets_the_whole_reading_without_scoring_twice(a_mention: 
     match = by_term(1, mention, "애플")
     watched = Match(brand_id=1, origin=MatchOrigin.WATCH)
     (read,) = Reader(load_rules(), [model]).read([mention], [[match, watched]])
-    assert model.batches == [[mention.text]]
+    assert model.batches == [[mention.text, "애플 배송이 늦어요."]]  # the text, and a clause
     assert read.matches[0].reading is read.reading
     assert read.matches[1].reading is read.reading
     assert [m.match for m in read.matches] == [match, watched]

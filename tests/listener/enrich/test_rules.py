@@ -34,7 +34,7 @@ from listener.errors import InvalidInput
     ],
 )
 def test_names_the_topics(rules: Rules, text: str, topics: tuple[str, ...]) -> None:
-    assert topics_of(rules.find(fold(text)), rules) == topics
+    assert set(topics_of(rules.find(fold(text)))) == set(topics)
 
 
 def test_folding_keeps_every_character_in_its_place() -> None:
@@ -62,9 +62,9 @@ def test_a_file_of_ones_own_replaces_the_rules(tmp_path: Path) -> None:
     )
     rules = load_rules(file)
     assert rules.topics == ("taste",)
-    assert topics_of(rules.find("맛이 없어요"), rules) == ("taste",)
-    assert topics_of(rules.find("맛집이에요"), rules) == ()
-    assert topics_of(rules.find("배송"), rules) == ()
+    assert topics_of(rules.find("맛이 없어요")) == ("taste",)
+    assert topics_of(rules.find("맛집이에요")) == ()
+    assert topics_of(rules.find("배송")) == ()
 
 
 @pytest.mark.parametrize(

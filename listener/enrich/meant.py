@@ -1,0 +1,85 @@
+"""Tells whether what the rules found is meant: not denied, asked, supposed or put right."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from typing import Final
+
+from listener.enrich.clauses import Clause
+from listener.enrich.rules import Hit, Rules
+
+# Characters; a "clause" that goes on for longer is a text without stops.
+_NEAR: Final = 200
+
+
+class Meant:
+    """Judges the hits of one folded text. ``clauses`` are its clauses in order."""
+
+    def __init__(self, text: str, clauses: Sequence[Clause], rules: Rules) -> None:
+        self._text = text
+        self._clauses = clauses
+        self._rules = rules
+        self._topics: dict[str, list[int]] | None = None
+
+    def problems(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The problems among the hits that are told."""
+        return [hit for hit in hits if self._is_problem(hit, hits)]
+
+    def _is_problem(self, hit: Hit, hits: Sequence[Hit]) -> bool:
+        match hit.role:
+            case "things":
+                return self.told(hit)
+            case "failures":
+                return self.told(hit, denied=False)
+            case "with":
+                return self._beside_topic(hit, hits) and self.told(hit)
+            case _:
+                return False
+
+    def told(self, hit: Hit, *, denied: bool = True) -> bool:
+        """Whether it is said of something real. ``denied`` = a negation beside it takes it back."""
+        text, rules = self._text, self._rules
+        start, end = self._around(hit)
+        if denied and rules.negation.applies(text, hit, start, end):
+            return False
+        if rules.unreal.applies(text, hit, start, end):
+            return False
+        asked = rules.question.search(text, start, end)
+        return not asked or bool(rules.reproach.search(text, start, end))
+
+    def asks(self, within: Sequence[Clause]) -> bool:
+        """Whether one of the clauses is a plain question, not a reproach."""
+        return any(
+            self._rules.question.search(self._text, max(start, end - _NEAR), end) is not None
+            and self._rules.reproach.search(self._text, max(start, end - _NEAR), end) is None
+            for start, end in within
+        )
+
+    def _beside_topic(self, hit: Hit, hits: Sequence[Hit]) -> bool:
+        """Whether the topic of a word that needs one stands in the same clause."""
+        if self._topics is None:
+            self._topics = {}
+            for one in hits:
+                if one.role == "topic":
+                    self._topics.setdefault(one.topic, []).append(one.start)
+            for places in self._topics.values():
+                places.sort()
+        places = self._topics.get(hit.topic, [])
+        start, end = self._around(hit)
+        index = bisect_left(places, start)
+        return index < len(places) and places[index] < end
+
+    def _around(self, hit: Hit) -> Clause:
+        """The clauses that a hit touches, as one, and no more of them than lies near."""
+        clauses = self._clauses
+        if len(clauses) == 1:
+            start, end = clauses[0]
+        else:
+            first = max(bisect_right(clauses, (hit.start, _FAR)) - 1, 0)
+            last = max(bisect_left(clauses, (hit.end, -1)) - 1, first)
+            start, end = min(clauses[first].start, hit.start), max(clauses[last].end, hit.end)
+        return Clause(max(start, hit.start - _NEAR), min(end, hit.end + _NEAR))
+
+
+_FAR: Final = 1 << 62
