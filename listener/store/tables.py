@@ -558,6 +558,46 @@ class FlagRow(Base):
     reason: Mapped[str] = mapped_column(String(200), default="")  # the words found, or the pattern
 
 
+class ThemeRow(Base):
+    """What a brand's mentions began to speak of, without a rule that names it. Its id stays as long
+    as it is found again. The numbers are those of the last time it was found.
+    """
+
+    __tablename__ = "theme"
+    __table_args__ = (Index("ix_theme_brand", "brand_id", "last_at"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    phrases: Mapped[list[dict[str, Any]]] = mapped_column(Json)  # key, text, variants; best first
+    state: Mapped[str] = mapped_column(String(10))  # active | faded | dismissed | adopted
+    first_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    last_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    window_s: Mapped[int] = mapped_column(Integer)  # length of the time in which it stood out
+    count: Mapped[int] = mapped_column(Integer)  # distinct voices in it
+    expected: Mapped[float] = mapped_column(Float)  # voices, by the weeks before
+    z: Mapped[float] = mapped_column(Float)  # log-odds over their error
+    decided_by: Mapped[str] = mapped_column(String(200), default="")
+    decided_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # dismissed or adopted
+
+
+class ThemeMentionRow(Base):
+    """A mention that a theme was found in."""
+
+    __tablename__ = "theme_mention"
+    __table_args__ = (WITHOUT_ROWID,)
+
+    theme_id: Mapped[int] = mapped_column(
+        ForeignKey("theme.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    mention_id: Mapped[int] = mapped_column(
+        ForeignKey("mention.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+        index=True,
+    )
+
+
 class ChangeRow(Base):
     """The latest change of each mention, the feed's cursor: an edit removes the older row and takes
     a new seq.
