@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from listener.errors import InvalidInput, StorageError
 from listener.match.matcher import Matcher
 from listener.pipeline.event_time import event_times
-from listener.pipeline.readers import Always, Now, Readers, Reading, Readings
+from listener.pipeline.readers import Always, Now, Reading, Shelf
 from listener.screen.personal import mask, mask_all
 from listener.settings import Settings, masked_kinds
 from listener.store import (
@@ -108,12 +108,12 @@ class Ingest:
     def __init__(
         self,
         database: Database,
-        reader: Reading | Readers,
+        reader: Reading | Shelf,
         settings: Settings,
         secrets: Pseudonyms,
     ) -> None:
         self.database = database
-        self._readings: Readings = reader if isinstance(reader, Readers) else Always(reader)
+        self._readers = reader if isinstance(reader, Shelf) else Always(reader)
         self._secrets = secrets
         self.zone = ZoneInfo(settings.timezone)
         self._unmatched = timedelta(days=settings.unmatched_days)
@@ -220,7 +220,7 @@ class Ingest:
         )
         with self.database.read() as session:
             matcher = self._current_matcher(session)
-            reader = self._readings.now(session).own
+            reader = self._readers.now(session).own
         matches = [self._match(matcher, mention, origin, None) for mention in cleaned]
         return reader.read(cleaned, matches)
 
@@ -338,7 +338,7 @@ class Ingest:
         """Match and read what the store does not have like this already."""
         with self.database.read() as session:
             matcher = self._current_matcher(session)
-            by = self._readings.now(session)
+            by = self._readers.now(session)
             known = mentions.known(session, cleaned)
         timed = self._timed(cleaned, known, origin, now)
         wanted: dict[Identity, tuple[Match, ...]] = {}
@@ -362,7 +362,7 @@ class Ingest:
             # What was found for a brand stays when the brand is archived; nothing is added to it.
             every = brands.listing(session, archived=True)
             current = {brand.id for brand in brands.listing(session)}
-            by = self._readings.now(session)
+            by = self._readers.now(session)
             known = mentions.known(session, stored)
         matcher = self._matcher_of(every)
         wanted: dict[Identity, tuple[Match, ...]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,29 +60,49 @@ class Now:
     beside: Reading | None = None
 
 
-class Readings(Protocol):
-    """Where readers come from."""
+class Shelf(ABC):
+    """Where readers come from: the present one, and those of stored generations."""
+
+    @abstractmethod
+    def current(self, session: Session) -> tuple[Reading, RuleText | None]:
+        """The present models and rules, and the text of these."""
+
+    @abstractmethod
+    def of(self, session: Session, generation_id: int) -> Reading:
+        """The reader that gives the very readings of a stored generation.
+
+        Raises Missing, which says what is missing, and NotFound.
+        """
+
+    def like(self, session: Session, row: GenerationRow) -> Reading:
+        """The reader of a generation; where that is gone, one as much like it as there is."""
+        return self.of(session, row.id)
 
     def now(self, session: Session) -> Now:
-        """What to read with at this moment."""
-        ...
+        """What to read with at this moment. Raises InvalidInput for a broken rules file."""
+        own, rules = self.current(session)
+        active = generations.active(session)
+        if active is None or active.key == own.versions.key:
+            return Now(own, rules)
+        return Now(own, rules, active.id, self.like(session, active))
 
 
-class Always:
-    """One reader, whatever is stored: where rules cannot change."""
+class Always(Shelf):
+    """One reader, whatever is stored."""
 
     def __init__(self, reader: Reading) -> None:
         self._reader = reader
 
-    def now(self, session: Session) -> Now:
-        """The reader, also for what another generation would have read."""
-        active = generations.active(session)
-        if active is None or active.key == self._reader.versions.key:
-            return Now(self._reader, None)
-        return Now(self._reader, None, active.id, self._reader)
+    def current(self, session: Session) -> tuple[Reading, RuleText | None]:
+        """The reader."""
+        return self._reader, None
+
+    def of(self, session: Session, generation_id: int) -> Reading:
+        """The same."""
+        return self._reader
 
 
-class Readers:
+class Readers(Shelf):
     """Readers of an install. The present one follows the edited rules and overlays in the database,
     without a restart; a file that the settings name comes before edited rules. May be shared by
     threads.
@@ -93,14 +114,6 @@ class Readers:
         self._made_for: object = None  # what of the database it was made for
         self._current: tuple[Reader, RuleText] | None = None
         self._in_force: tuple[object, Reader] | None = None
-
-    def now(self, session: Session) -> Now:
-        """What to read with at this moment. Raises InvalidInput for a broken rules file."""
-        reader, rules = self.current(session)
-        active = generations.active(session)
-        if active is None or active.key == reader.versions.key:
-            return Now(reader, rules)
-        return Now(reader, rules, active.id, self._like(session, active, rules))
 
     def current(self, session: Session) -> tuple[Reader, RuleText]:
         """The present models and rules, and the text of these."""
@@ -129,7 +142,7 @@ class Readers:
             )
         return reader
 
-    def _like(self, session: Session, row: GenerationRow, rules: RuleText) -> Reader:
+    def like(self, session: Session, row: GenerationRow) -> Reader:
         """The reader of a generation; where that is gone, one as much like it as there is."""
         with self._lock:
             if self._in_force is not None and self._in_force[0] == (row.key, self._made_for):
@@ -139,6 +152,7 @@ class Readers:
         except Missing as missing:
             log.warning("%s", missing.message)
             # Rather by the old models and today's rules than not at all.
+            _, rules = self.current(session)
             reader = self._build(session, row, rules.text, exact=False)
         with self._lock:
             self._in_force = ((row.key, self._made_for), reader)

@@ -31,7 +31,7 @@ from listener.detect.spike import VERSION, Detector
 from listener.errors import StorageError
 from listener.pipeline.causes import explain_spike
 from listener.settings import Settings
-from listener.store import brands, coverage, outbox, spikes
+from listener.store import brands, coverage, generations, outbox, spikes
 from listener.store.killpoints import reach
 from listener.store.spikes import SERIES, STALE, Head
 from listener.store.tables import (
@@ -60,6 +60,7 @@ NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for t
 LATER = timedelta(hours=1)  # a first run is over by then
 SETTLED = timedelta(hours=1)  # the detectors know of a walk that ended so long ago
 BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
+RECOUNT = timedelta(hours=1)  # after a switch all buckets are counted anew within that time
 TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
 # These call people; a volume spike alone is shown, but may well be good news.
 _ALERTING = ("negative", "complaint", "low_rating")
@@ -163,9 +164,12 @@ class Watchdog:
         covered was marked before, and what is not marked any more is in the counts, even where
         each statement sees a later state of the database.
         """
+        switched = generations.switches(session, since=now - RECOUNT, limit=1)
+        if switched and _is_being_recounted(session, brand.id, switched[0].at):
+            return None  # half of the counts are by other models: what they show is no spike
         stored = spikes.heads(session, brand.id)
         usable = {self._version}
-        if not self._may_rebuild(brand.id, now):
+        if not switched and not self._may_rebuild(brand.id, now):
             usable.add(STALE)
         heads = {name: head for name, head in stored.items() if head.version in usable}
         earliest = floor_to_step(now - HISTORY)
@@ -565,6 +569,12 @@ def _first_bucket(session: Session, brand_id: int, earliest: datetime) -> dateti
         .order_by(BucketRow.at)
         .limit(1)
     )
+
+
+def _is_being_recounted(session: Session, brand_id: int, switched_at: datetime) -> bool:
+    """Whether buckets from before a switch to other models are still to be counted anew."""
+    dirty = _first_dirty(session, brand_id)
+    return dirty is not None and dirty < switched_at - STEP
 
 
 def _first_dirty(session: Session, brand_id: int) -> datetime | None:

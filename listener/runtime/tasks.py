@@ -71,6 +71,9 @@ def _tasks(
 
         drain(services.ingest, now=services.clock(), go_on=go_on)
 
+    def rescore() -> None:
+        services.rescorer.work(go_on)
+
     def retain() -> None:
         from listener.pipeline.retention import retain
 
@@ -91,6 +94,7 @@ def _tasks(
         Task("jobs", timedelta(seconds=1), answer_jobs),
         Task("inbound", timedelta(seconds=1), take_inbound),
         Task("rematch", timedelta(seconds=15), rematch),
+        Task("rescore", timedelta(seconds=5), rescore),
         Task("retain", timedelta(hours=1), retain),
     ]
 
@@ -214,9 +218,27 @@ def _do(services: Services, job: jobs.Job) -> dict[str, Any]:
         return _preview(services, payload)
     if job.kind == "test-channel":
         return _test_channel(services, int(payload["channel_id"]))
+    if job.kind == "rescore":
+        return _rescore(services, payload)
+    if job.kind == "switch-generation":
+        done = services.rescorer.switch(
+            int(payload["generation"]),
+            force=bool(payload.get("force")),
+            by=str(payload.get("by", "")),
+        )
+        return {"generation": done.generation_id, "before": done.before_id}
     if job.kind == "test-connection":
         return services.connections.test(str(payload["source"]), payload.get("connection_id"))
     raise ListenerError(f"There is no job {job.kind!r}.")
+
+
+def _rescore(services: Services, payload: Any) -> dict[str, Any]:
+    """Only begins it: the task of that name does it, beside other jobs."""
+    wanted = payload.get("generation")
+    generation_id = services.rescorer.begin(
+        None if wanted is None else int(wanted), switch=bool(payload.get("switch"))
+    )
+    return {"generation": generation_id}
 
 
 def _preview(services: Services, payload: Any) -> dict[str, Any]:

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from listener.pipeline.notices import Notifier
     from listener.pipeline.purses import Purses
     from listener.pipeline.readers import Readers
+    from listener.pipeline.rescore import Rescorer
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
 
@@ -165,6 +166,13 @@ class Services:
         from listener.pipeline.ingest import Ingest
 
         return Ingest(self.database, self.readers, self.settings, self.secrets)
+
+    @cached_property
+    def rescorer(self) -> Rescorer:
+        """Reads history anew by other models and rules."""
+        from listener.pipeline.rescore import Rescorer
+
+        return Rescorer(self.database, self.readers, self.clock)
 
     @cached_property
     def runner(self) -> Runner:

@@ -112,6 +112,26 @@ def mark_all(session: Session, brand_id: int) -> int:
     return len(marks)
 
 
+def mark_every(session: Session) -> int:
+    """Mark every bucket of every brand, by the database itself; gives how many.
+
+    For when all readings are others at once.
+    """
+    step = _STEP_US
+    # The remainder has the sign of the number: times before 1970 need a second one.
+    start = f"event_at - ((event_at % {step} + {step}) % {step})"
+    every = (
+        f'SELECT brand_id, {start} AS at FROM "match" UNION'  # noqa: S608 - numbers of ours
+        f" SELECT brand_id, at FROM bucket WHERE step_s = {STEP_S}"
+    )
+    mark = text(
+        "INSERT INTO dirty (brand_id, at, version)"  # noqa: S608 - as above
+        f" SELECT brand_id, at, 1 FROM ({every}) AS every WHERE true ORDER BY brand_id, at"
+        " ON CONFLICT (brand_id, at) DO UPDATE SET version = dirty.version + 1"
+    )
+    return session.connection().execute(mark).rowcount
+
+
 def take_dirty(session: Session, limit: int) -> list[Mark]:
     """Take marks off; count these buckets in the same transaction.
 

@@ -47,6 +47,8 @@ POINTS = (
     "file.stored",
     "inbound.mapped",
     "inbound.stored",
+    "rescore.read",
+    "rescore.written",
 )
 
 

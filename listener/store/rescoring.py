@@ -32,16 +32,17 @@ def begin(
         row.switch, row.error = switch, None
         session.flush()
         return row
+    last = session.scalar(select(func.max(MentionRow.id))) or 0
+    total = lacking(session, generation_id, since=since)
     if row is None:
         row = RescoreRow(generation_id=generation_id)
-        session.add(row)
     row.since = since
     row.upto = row.done = 0
-    row.last = session.scalar(select(func.max(MentionRow.id))) or 0
-    row.total = lacking(session, generation_id, since=since)
+    row.last, row.total = last, total
     row.switch = switch
     row.started_at = row.updated_at = now
     row.finished_at = row.error = None
+    session.add(row)
     session.flush()
     return row
 

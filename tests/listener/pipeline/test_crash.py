@@ -30,7 +30,8 @@ from listener.store.killpoints import POINTS
 from listener.types import RawItem
 
 HISTORY = a_history(60)
-COLLECTING = [point for point in POINTS if not point.startswith(("file.", "backfill.", "inbound."))]
+ELSEWHERE = ("file.", "backfill.", "inbound.", "rescore.")
+COLLECTING = [point for point in POINTS if not point.startswith(ELSEWHERE)]
 
 
 @pytest.fixture(scope="module")

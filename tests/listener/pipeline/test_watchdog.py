@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from sqlalchemy import select, update
 
 from builders import NOW, a_raw, stored_brand, stored_watch
-from fakes import FakeReader
+from fakes import FakeReader, FakeVersions
 from listener.pipeline.ingest import Ingest, Origin
+from listener.pipeline.readers import Always
+from listener.pipeline.rescore import Rescorer
 from listener.pipeline.rollup import roll_up
 from listener.pipeline.watchdog import Watchdog
 from listener.security import Secrets
@@ -25,7 +28,18 @@ from listener.store.killpoints import VARIABLE
 from listener.store.tables import AlertRow, DetectorRow, OutboxRow, SpikeRow, WatchRow
 from listener.store.watches import Ending
 from listener.store.work import Database
-from listener.types import Batch, Outcome, Precision, RawAuthor, RawItem, Rest, State
+from listener.types import (
+    Batch,
+    Match,
+    Mention,
+    Outcome,
+    Precision,
+    RawAuthor,
+    RawItem,
+    ReadMention,
+    Rest,
+    State,
+)
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -416,3 +430,41 @@ def test_a_crash_neither_loses_nor_doubles_an_alert(
     after = {row.message_id for row in world.rows(OutboxRow)}
     assert len(after) == 2
     assert before <= after
+
+
+class Harsh(FakeReader):
+    """The next models: ``+`` is a complaint, too."""
+
+    def read(
+        self, mentions: Sequence[Mention], matches: Sequence[Sequence[Match]]
+    ) -> list[ReadMention]:
+        """As if every sign were ``-``."""
+        turned = [replace(one, text=one.text.replace("+", "-")) for one in mentions]
+        return [
+            replace(one, mention=mention)
+            for one, mention in zip(super().read(turned, matches), mentions, strict=True)
+        ]
+
+
+def test_a_switch_to_other_models_raises_no_alarm(small: World) -> None:
+    """Twelve times as many complaints by the new models, in all of history at once."""
+    small.look(NOW)
+    reader = Harsh(FakeVersions(key="harsh"))
+    rescorer = Rescorer(small.database, Always(reader), lambda: NOW + MINUTE)
+    rescorer.run(rescorer.begin())
+    rescorer.switch(2)
+    small.ingest = Ingest(small.database, reader, small.settings, Secrets(b"k" * 32))
+
+    assert small.watchdog.look(now=NOW + 2 * MINUTE) == 0, "before anything is counted anew"
+    while roll_up(small.database, limit=1):
+        assert small.watchdog.look(now=NOW + 2 * MINUTE) == 0, "half-way"
+    small.quiet(NOW, NOW + 30 * MINUTE)
+    small.cover(NOW, NOW + 30 * MINUTE)
+    for minutes in (3, 10, 20, 30):
+        assert small.look(NOW + minutes * MINUTE) == 0, "and after it"
+    assert small.messages() == []
+
+    small.wave(NOW + 30 * MINUTE, 40)
+    small.cover(NOW + 30 * MINUTE, NOW + 40 * MINUTE)
+    small.look(NOW + 41 * MINUTE)
+    assert small.messages() == ["alert.opened"], "what is new is told as ever"
