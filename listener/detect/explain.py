@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from listener.detect.words import Stemmer, phrases, split_words
+from listener.analyze.logodds import log_odds
+from listener.analyze.words import Stemmer, phrases, split_words
 from listener.types import Label
 
 MOST_DRIVERS = 5
@@ -19,7 +19,6 @@ MOST_FIRST = 3
 MOST_SPREAD = 3
 FEWEST_WRITERS = 2  # of a phrase
 LEAST_Z = 1.0  # of a phrase, where there is a baseline to compare with
-PRIOR_WEIGHT = 0.5  # pseudo-counts of the Dirichlet prior, as a share of all counts
 ABSORBED = 0.7  # a pair that makes up this share of a word stands for the word
 
 Key = Callable[["SpikeFact"], Iterable[str]]
@@ -234,23 +233,8 @@ def _count(facts: Sequence[SpikeFact], sets: Sequence[set[str]]) -> Counter[str]
 
 
 def _log_odds(now: Counter[str], before: Counter[str]) -> list[Phrase]:
-    """Log-odds ratio with an informative Dirichlet prior, as z-score.
-
-    Monroe, Colaresi & Quinn 2008, "Fightin' Words", eq. 16 and 22; the prior is in proportion to
-    the counts of both sides together, so that rare words need more evidence.
-    """
-    total_now, total_before = now.total(), before.total()
-    prior_total = PRIOR_WEIGHT * (total_now + total_before)
-    scored = []
-    for text, count in now.items():
-        usual = before[text]
-        prior = PRIOR_WEIGHT * (count + usual)
-        here, there = count + prior, usual + prior
-        odds = math.log(here / max(total_now + prior_total - here, 0.5))
-        usual_odds = math.log(there / max(total_before + prior_total - there, 0.5))
-        z = (odds - usual_odds) / math.sqrt(1 / here + 1 / there)
-        scored.append(Phrase(text, count, usual, _round(z)))
-    return scored
+    scores = log_odds(now, before)
+    return [Phrase(text, now[text], before[text], _round(z)) for text, z in scores.items()]
 
 
 def _distinct(scored: Sequence[Phrase]) -> list[Phrase]:

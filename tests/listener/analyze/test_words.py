@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listener.detect.words import Stemmer, phrases, split_words
+from listener.analyze.words import Stemmer, phrases, split_words
 
 
 def stems(*texts: str) -> list[list[str]]:

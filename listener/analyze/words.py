@@ -1,4 +1,6 @@
-"""Words and pairs of words of short Korean and English texts: what a spike is told in."""
+"""Words and pairs of words of short Korean and English texts: what a spike is told in, and the
+particles and stop-words that every finder of phrases knows.
+"""
 
 from __future__ import annotations
 
