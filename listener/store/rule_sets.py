@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from listener.errors import NotFound
@@ -77,6 +77,12 @@ def restore(session: Session, version: str) -> None:
     ).first()
     if found is None:
         raise NotFound(f"There are no rules of version {version}.")
+
+
+def lock(session: Session) -> None:
+    """Let nobody else put rules in use until this transaction ends: look, then save."""
+    if session.get_bind().dialect.name != "sqlite":  # there a write transaction is alone anyway
+        session.execute(text("LOCK TABLE rule_set IN SHARE ROW EXCLUSIVE MODE"))
 
 
 def reset(session: Session) -> None:
