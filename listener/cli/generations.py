@@ -25,7 +25,7 @@ generations_app = typer.Typer(
 )
 app.add_typer(generations_app, name="generations")
 
-Number = Annotated[int, typer.Argument(metavar="N", help="The number in `listener generations`.")]
+Number = Annotated[int, typer.Argument(metavar="N", help="The number in `generations list`.")]
 
 
 @app.command()
@@ -50,7 +50,7 @@ def rescore(
     Nobody sees the new readings before `listener generations switch`. Broken off, it goes on from
     where it stood, here or in the running service.
 
-    Example: `listener rescore && listener rescore --compare`
+    Example: `listener rescore --since 2026-01-31`
     """
     with services() as built:
         day = _day(built, since)
@@ -66,14 +66,18 @@ def rescore(
 
 
 @generations_app.callback()
+def _without_command(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        list_generations()
+
+
+@generations_app.command("list")
 @expected
-def list_generations(context: typer.Context) -> None:
+def list_generations() -> None:
     """List the sets of models and rules, and how much was read with each.
 
-    Example: `listener generations`
+    Example: `listener generations list`
     """
-    if context.invoked_subcommand:
-        return
     from listener.store import generations
 
     with services() as built, built.database.read() as session:

@@ -185,7 +185,8 @@ def get(session: Session, generation_id: int) -> GenerationRow:
     row = session.get(GenerationRow, generation_id)
     if row is None:
         raise NotFound(
-            f"There is no generation {generation_id}.", hint="`listener generations` lists them."
+            f"There is no generation {generation_id}.",
+            hint="`listener generations list` names them.",
         )
     return row
 
