@@ -65,6 +65,7 @@ def _corrections(
             among(session, CorrectionRow.mention_id, mention_ids),
             CorrectionRow.content_hash == MentionRow.content_hash,
         )
+        .execution_options(populate_existing=True)  # they are written past the session's objects
     ):
         found.setdefault(row.mention_id, {})[row.brand_id] = row
     return found
@@ -94,5 +95,5 @@ def _amend(row: ReadingRow, wanted: Mapping[str, Any]) -> bool:
             setattr(row, name, kept.pop(name))
     if before == ({name: getattr(row, name) for name in FIELDS}, kept):
         return False
-    row.corrected = kept or None
+    row.corrected = dict(sorted(kept.items())) or None
     return True

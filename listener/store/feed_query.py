@@ -25,18 +25,24 @@ from sqlalchemy import (
     select,
 )
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.base import ReadOnlyColumnCollection
+from sqlalchemy.sql.elements import KeyedColumnElement
 
 from listener.store import changes, search
 from listener.store.items import Shape, item_sql
+from listener.store.screening import CLEARED
 from listener.store.tables import (
     AuthorRow,
     ChangeRow,
     CounterRow,
+    FlagRow,
     GenerationRow,
     MatchRow,
     MentionRow,
+    MentionStoryRow,
     MentionWatchRow,
     ReadingRow,
+    StoryRow,
 )
 
 UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
@@ -49,7 +55,8 @@ class MentionFilter:
     With a brand, ``labels``, ``complaint``, ``topics`` and ``tags`` are those toward the brand,
     else of the mention as a whole. ``matched`` False = those that belong to no brand, which are
     kept for a while only. ``named`` says that ``author`` may also be a handle or name, where these
-    may be seen.
+    may be seen. ``grouped`` shows one copy of each story: its lead, or if that is not in the
+    filter the newest copy that is; for lists only, as readers of changes are not told of it.
     """
 
     brand_id: int | None = None
@@ -69,6 +76,9 @@ class MentionFilter:
     q: str | None = None
     watch_id: int | None = None
     matched: bool = True
+    flagged: bool | None = None
+    story_id: int | None = None
+    grouped: bool = False
 
     def fingerprint(self) -> str:
         """Equal for equal filters: a mark is of use for the filter it was made with only."""
@@ -77,6 +87,7 @@ class MentionFilter:
 
 # On the tables, not the mapped classes: those cost as much as the database takes for a page.
 Query = Select[*tuple[Any, ...]]
+Columns = ReadOnlyColumnCollection[str, KeyedColumnElement[Any]]
 BETWEEN = "\x1e"  # no JSON holds this character but escaped
 
 MENTION = MentionRow.__table__.c
@@ -90,24 +101,28 @@ def _counter(name: str) -> ScalarSelect[int]:
     return select(CounterRow.value).where(CounterRow.name == name).scalar_subquery()
 
 
-_ACTIVE = select(GenerationRow.id, GenerationRow.models).where(GenerationRow.active.is_(True))
+_ACTIVE = select(GenerationRow.id, GenerationRow.models, GenerationRow.rules_version).where(
+    GenerationRow.active.is_(True)
+)
 _BOUNDS = select(
     _counter(changes.COUNTER),
     _counter(changes._FLOOR),
     _ACTIVE.with_only_columns(GenerationRow.id).scalar_subquery(),
     _ACTIVE.with_only_columns(GenerationRow.models).scalar_subquery(),
+    _ACTIVE.with_only_columns(GenerationRow.rules_version).scalar_subquery(),
 )
 
 
 def bounds(session: Session, names: bool) -> tuple[int, int, Shape]:
     """The last seq given, the one up to which deletions are forgotten, the readings in force."""
-    head, floor, generation, models = session.connection().execute(_BOUNDS).one()
-    return head or 0, floor or 0, _shape_of(session, names, generation, models)
+    head, floor, *active = session.connection().execute(_BOUNDS).one()
+    return head or 0, floor or 0, _shape_of(session, names, *active)
 
 
 def shape(session: Session, names: bool) -> Shape:
-    generation, models = session.connection().execute(_ACTIVE).first() or (0, {})
-    return _shape_of(session, names, generation, models)
+    return _shape_of(
+        session, names, *(session.connection().execute(_ACTIVE).first() or (0, {}, ""))
+    )
 
 
 def _shape_of(
@@ -115,10 +130,11 @@ def _shape_of(
     names: bool,
     generation: int | None,
     models: Mapping[str, Sequence[str]] | None,
+    rules_version: str | None,
 ) -> Shape:
     told = tuple((language, name, version) for language, (name, version) in (models or {}).items())
     is_sqlite = session.get_bind().dialect.name == "sqlite"
-    return Shape(is_sqlite, names, generation or 0, told)
+    return Shape(is_sqlite, names, generation or 0, told, rules_version or "")
 
 
 @lru_cache(maxsize=256)
@@ -146,7 +162,8 @@ def items_of(
 ) -> Query:
     """(seq, JSON, more) of a filter's mentions; ``session`` is needed for a search only."""
     query = select_items(shape, *more, outer=not wanted.matched)
-    return query.where(*_conditions(wanted, shape, session))
+    query = query.where(*_conditions(wanted, shape, session))
+    return query.where(*_in_front(wanted, shape, session)) if wanted.grouped else query
 
 
 def select_items(shape: Shape, *more: ColumnElement[Any], outer: bool) -> Query:
@@ -169,49 +186,87 @@ def select_items(shape: Shape, *more: ColumnElement[Any], outer: bool) -> Query:
 
 
 def _conditions(
-    wanted: MentionFilter, shape: Shape, session: Session | None
+    wanted: MentionFilter,
+    shape: Shape,
+    session: Session | None,
+    mention: Columns = MENTION,
 ) -> Iterator[ColumnElement[bool]]:
-    matches = exists().where(MATCH.mention_id == MENTION.id)
+    matches = exists().where(MATCH.mention_id == mention.id)
     if wanted.brand_id is not None:
         matches = matches.where(MATCH.brand_id == wanted.brand_id)
     yield matches if wanted.matched else ~matches
     for column, values in (
-        (MENTION.source, wanted.sources),
-        (MENTION.kind, wanted.kinds),
-        (MENTION.language, wanted.languages),
+        (mention.source, wanted.sources),
+        (mention.kind, wanted.kinds),
+        (mention.language, wanted.languages),
     ):
         if values:
             yield column.in_(values)
     if wanted.labels or wanted.complaint is not None or wanted.topics or wanted.tags:
-        yield _read_as(wanted, shape)
+        yield _read_as(wanted, shape, mention)
     if wanted.rating_gte is not None:
-        yield MENTION.rating >= wanted.rating_gte
+        yield mention.rating >= wanted.rating_gte
     if wanted.rating_lte is not None:
-        yield MENTION.rating <= wanted.rating_lte
+        yield mention.rating <= wanted.rating_lte
     if wanted.author is not None:
-        called = _AUTHOR.pseudonym == wanted.author
-        if wanted.named:
-            called |= or_(_AUTHOR.handle == wanted.author, _AUTHOR.name == wanted.author)
-        yield called
+        yield mention.author_id.in_(_called(wanted.author, wanted.named))
     if wanted.since is not None:
-        yield MENTION.event_at >= wanted.since
+        yield mention.event_at >= wanted.since
     if wanted.until is not None:
-        yield MENTION.event_at < wanted.until
+        yield mention.event_at < wanted.until
     if wanted.q is not None and session is not None:
-        yield search.condition(session, wanted.q)
+        yield search.condition(session, wanted.q, mention.id)
     if wanted.watch_id is not None:
         brought = MentionWatchRow.__table__.c
         yield (
             exists()
-            .where(brought.mention_id == MENTION.id)
+            .where(brought.mention_id == mention.id)
             .where(brought.watch_id == wanted.watch_id)
         )
+    if wanted.flagged is not None:
+        flag = FlagRow.__table__.alias("wanted_flag").c
+        flagged = exists().where(flag.mention_id == mention.id, flag.kind != CLEARED)
+        yield flagged if wanted.flagged else ~flagged
+    if wanted.story_id is not None:
+        copy = MentionStoryRow.__table__.alias("wanted_copy").c
+        yield mention.id.in_(select(copy.mention_id).where(copy.story_id == wanted.story_id))
 
 
-def _read_as(wanted: MentionFilter, shape: Shape) -> ColumnElement[bool]:
+def _called(author: str, named: bool) -> Select[tuple[int]]:
+    them = AuthorRow.__table__.alias("wanted_author").c
+    called = them.pseudonym == author
+    if named:
+        called |= or_(them.handle == author, them.name == author)
+    return select(them.id).where(called)
+
+
+def _in_front(
+    wanted: MentionFilter, shape: Shape, session: Session | None
+) -> Iterator[ColumnElement[bool]]:
+    """That no copy of the same story in the filter comes before: its lead, else the newest one."""
+    own = MentionStoryRow.__table__.alias("own").c
+    story = StoryRow.__table__.alias("own_story").c
+    other = MentionStoryRow.__table__.alias("other").c
+    copy = MentionRow.__table__.alias("copy").c
+    inside = list(_conditions(wanted, shape, session, copy))
+    of_story = (own.mention_id == MENTION.id, own.story_id == story.id)
+    led = exists().where(*of_story, copy.id == story.lead_id, copy.id != MENTION.id, *inside)
+    newer = exists().where(
+        *of_story,
+        story.lead_id != MENTION.id,
+        other.story_id == own.story_id,
+        other.mention_id > MENTION.id,
+        copy.id == other.mention_id,
+        *inside,
+    )
+    yield ~led
+    yield ~newer
+
+
+def _read_as(wanted: MentionFilter, shape: Shape, mention: Columns) -> ColumnElement[bool]:
     reading = ReadingRow.__table__.alias("wanted_reading").c
     read = exists().where(
-        reading.mention_id == MENTION.id,
+        reading.mention_id == mention.id,
         reading.brand_id == (wanted.brand_id or 0),
         reading.generation_id == shape.generation,
     )

@@ -14,7 +14,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from listener.store.screening import CLEARED
 from listener.types import ChangeKind, Label, Sentiment
+
+PERSON = "person"  # the model of a label that a person gave to what no model scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,10 @@ class BrandName:
 
 @dataclass(frozen=True, slots=True)
 class BrandReading:
-    """A brand that a mention belongs to, and what it says of that brand."""
+    """A brand that a mention belongs to, and what it says of that brand.
+
+    ``corrected``: which of label, complaint and topics are what a person said.
+    """
 
     id: int
     name: str
@@ -45,6 +51,7 @@ class BrandReading:
     complaint: bool | None
     topics: Sequence[str]
     tags: Sequence[str]
+    corrected: Sequence[str]
     spans: Sequence[FoundSpan]
 
 
@@ -52,7 +59,9 @@ class BrandReading:
 class Item:
     """A mention as it is now; ``change`` is what happened to it last.
 
-    ``seq`` and ``change`` are None for a mention that never belonged to a brand.
+    ``seq`` and ``change`` are None for a mention that never belonged to a brand. ``generation`` and
+    ``rules_version`` tell by which models and rules it was read, ``corrected`` which of label,
+    complaint and topics are what a person said of it as a whole.
     """
 
     id: int
@@ -71,6 +80,9 @@ class Item:
     complaint: bool | None
     topics: Sequence[str]
     tags: Sequence[str]
+    corrected: Sequence[str]
+    generation: int
+    rules_version: str
     rating: float | None
     rating_min: float | None
     rating_max: float | None
@@ -147,6 +159,7 @@ class Shape(NamedTuple):
     names: bool
     generation: int
     models: tuple[tuple[str, str, str], ...]  # language, model, version
+    rules_version: str
 
 
 def item_sql(shape: Shape) -> str:
@@ -169,6 +182,7 @@ def item_sql(shape: Shape) -> str:
         "complaint": write.boolean("toward.complaint"),
         "topics": write.json("toward.topics"),
         "tags": write.json("toward.tags"),
+        "corrected": write.keys("toward.corrected"),
         "spans": write.spans("found.spans"),
     }
     return write.object(
@@ -189,6 +203,9 @@ def item_sql(shape: Shape) -> str:
             "complaint": write.boolean("reading.complaint"),
             "topics": write.json("reading.topics"),
             "tags": write.json("reading.tags"),
+            "corrected": write.keys("reading.corrected"),
+            "generation": number(str(shape.generation)),
+            "rules_version": word(_quoted(shape.rules_version)),
             "rating": number("mention.rating"),
             "rating_min": number("mention.rating_min"),
             "rating_max": number("mention.rating_max"),
@@ -208,7 +225,16 @@ def _sentiment_sql(write: type[_Sqlite] | type[_Postgresql], shape: Shape, readi
         "model": write.text(_by_language(reading, {lang: name for lang, name, _ in shape.models})),
         "version": write.text(_by_language(reading, {lang: no for lang, _, no in shape.models})),
     }
-    return write.unless_null(f"{reading}.score", write.object(told))
+    # A person may know what no model scores: the label is theirs then, and there is no score.
+    by_person = {
+        "score": "0",
+        "label": write.word(f"{reading}.label"),
+        "confidence": "1",
+        "model": write.word(_quoted(PERSON)),
+        "version": write.word("''"),
+    }
+    unscored = write.unless_null(f"{reading}.label", write.object(by_person))
+    return write.unless_null(f"{reading}.score", write.object(told), otherwise=unscored)
 
 
 def _by_language(reading: str, values: dict[str, str]) -> str:
@@ -222,6 +248,8 @@ def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+# Read by the key (mention, kind), so they come in order.
+_FLAGS = f"flag WHERE flag.mention_id = mention.id AND flag.kind <> '{CLEARED}'"
 _PLACES = ("field", "start", "end", "term")
 
 
@@ -247,8 +275,13 @@ class _Sqlite:
         return f"json(coalesce({column}, '[]'))"
 
     @staticmethod
-    def unless_null(column: str, value: str) -> str:
-        return f"CASE WHEN {column} IS NOT NULL THEN {value} END"
+    def keys(column: str) -> str:
+        every = f"SELECT json_group_array(key) FROM json_each({column})"  # noqa: S608 - ours
+        return f"CASE WHEN {column} IS NULL THEN json('[]') ELSE ({every}) END"
+
+    @staticmethod
+    def unless_null(column: str, value: str, otherwise: str = "NULL") -> str:
+        return f"CASE WHEN {column} IS NOT NULL THEN {value} ELSE {otherwise} END"
 
     @staticmethod
     def time(column: str) -> str:
@@ -261,6 +294,10 @@ class _Sqlite:
     def spans(cls, column: str) -> str:
         one = cls.object({key: f"json_extract(value, '$[{n}]')" for n, key in enumerate(_PLACES)})
         return f"(SELECT json_group_array({one}) FROM json_each({column}))"  # noqa: S608 - ours
+
+    @staticmethod
+    def flags() -> str:
+        return f"(SELECT json_group_array(flag.kind) FROM {_FLAGS})"  # noqa: S608 - ours
 
     @staticmethod
     def brands(one: str, generation: int) -> str:
@@ -301,8 +338,13 @@ class _Postgresql:
         return f"coalesce(CAST({column} AS text), '[]')"
 
     @staticmethod
-    def unless_null(column: str, value: str) -> str:
-        return f"CASE WHEN {column} IS NOT NULL THEN {value} ELSE 'null' END"
+    def keys(column: str) -> str:
+        every = f"SELECT json_agg(key ORDER BY key) FROM jsonb_object_keys({column}) AS key"  # noqa: S608 - ours
+        return f"CASE WHEN {column} IS NULL THEN '[]' ELSE CAST(({every}) AS text) END"
+
+    @staticmethod
+    def unless_null(column: str, value: str, otherwise: str = "'null'") -> str:
+        return f"CASE WHEN {column} IS NOT NULL THEN {value} ELSE {otherwise} END"
 
     @staticmethod
     def time(column: str) -> str:
@@ -315,6 +357,11 @@ class _Postgresql:
         every = f"jsonb_array_elements({column}) AS span"
         found = f"(SELECT string_agg({one}, ',') FROM {every})"  # noqa: S608 - ours
         return f"'[' || coalesce({found}, '') || ']'"
+
+    @staticmethod
+    def flags() -> str:
+        kinds = f"ARRAY(SELECT '\"' || flag.kind || '\"' FROM {_FLAGS} ORDER BY 1)"  # noqa: S608 - ours
+        return f"'[' || array_to_string({kinds}, ',') || ']'"
 
     @staticmethod
     def brands(one: str, generation: int) -> str:

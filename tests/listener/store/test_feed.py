@@ -104,6 +104,9 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
         complaint=False,
         topics=[],
         tags=["intent:question"],
+        corrected=[],
+        generation=1,
+        rules_version="r1",
         rating=1.0,
         rating_min=1.0,
         rating_max=5.0,
@@ -117,6 +120,7 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
                 a_sentiment(-0.6),
                 True,
                 ["delivery"],
+                [],
                 [],
                 [FoundSpan("text", 0, 2, "하늘")],
             )
