@@ -33,8 +33,10 @@ from api.routes import (
     session,
     sources,
     stats,
+    taxonomies,
     watches,
 )
+from api.rules import RulesShelf
 from listener import __version__
 from listener.settings import load
 from listener.store.feed import FeedReader
@@ -66,6 +68,7 @@ GUARDED = (
     sources.router,
     connections.router,
     inbound.router,
+    taxonomies.router,
     keys.router,
 )
 
@@ -128,6 +131,7 @@ def create_app(wiring: Wiring | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     app.state.security_headers = dict(SECURITY_HEADERS)
     app.state.query_names = {}
+    app.state.rules = RulesShelf(services.settings.rules)
     app.add_middleware(Edge, metrics=app.state.metrics, max_body=MAX_BODY)
     errors.install(app)
     app.openapi = lambda: _describe(app)  # type: ignore[method-assign]

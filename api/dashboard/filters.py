@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 
@@ -14,7 +14,6 @@ from api.dashboard import names
 from api.dashboard.i18n import Speaker
 from api.dashboard.view import View, href
 from api.routes.mentions import FilterQuery, to_filter
-from listener.alert.message import topic_name
 from listener.errors import InvalidInput
 from listener.store.feed import MentionFilter
 from listener.types import Brand
@@ -25,9 +24,6 @@ PARAMETERS = (
     *("rating_gte", "rating_lte", "since", "until", "author", "watch"),
 )
 _LISTS = frozenset({"source", "kind", "language", "sentiment", "topic", "tag"})
-TOPICS = (
-    *("delivery", "price", "quality", "service", "site_app", "payment", "availability", "refund"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +120,35 @@ def day_of(view: View, text: str | None, *, ends: bool = False) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class TagChoice:
+    """One taxonomy in the form: its tags as (value, name), and the value that is chosen."""
+
+    key: str
+    name: str
+    options: Sequence[tuple[str, str]]
+    chosen: str
+
+
+def tag_choices(view: View, chosen: Chosen) -> list[TagChoice]:
+    """The tags of the form by taxonomy. What the form does not offer stays chosen as it is."""
+    wanted = [tag for tag in chosen.given.get("tag", "").split(",") if tag]
+    groups = {key: list(tags) for key, tags in view.terms.tags.items()}
+    for tag in wanted:
+        kept = groups.setdefault(tag.partition(":")[0], [])
+        if tag not in kept:
+            kept.append(tag)
+    found = []
+    for key, tags in groups.items():
+        options = [(tag, view.tag_name(tag)) for tag in tags]
+        own = [tag for tag in wanted if tag in tags]
+        if len(own) > 1:
+            options.append((",".join(own), ", ".join(view.tag_name(tag) for tag in own)))
+        if options:
+            found.append(TagChoice(key, view.taxonomy_name(key), options, ",".join(own)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Token:
     """One condition in words, and the address without it."""
 
@@ -150,7 +175,9 @@ def _words(view: View, say: Speaker, name: str, value: str, brands: Mapping[str,
     if name in tables:
         return view.name(tables[name], value)
     if name == "topic":
-        return topic_name(value, say.language)
+        return view.topic_name(value)
+    if name == "tag":
+        return view.tag_name(value)
     if name == "source":
         return view.source_name(value)
     if name == "brand":

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api.dashboard import marks
-from api.dashboard.filters import PARAMETERS, TOPICS, Chosen, day_of, read_filter, tokens
+from api.dashboard.filters import PARAMETERS, Chosen, day_of, read_filter, tag_choices, tokens
 from api.dashboard.view import PageView, View, href
 from api.routes.schemas import Id
 from listener.store import brands, feed
@@ -71,7 +71,8 @@ def listing(view: PageView) -> Response:
         brand_id=chosen.brand_id,
         brands=every,
         tokens=list(tokens(view, chosen, by_id)),
-        topics=TOPICS,
+        topics=view.terms.topics,
+        tag_choices=tag_choices(view, chosen),
         since=day_of(view, chosen.given.get("since")),
         until=day_of(view, chosen.given.get("until"), ends=len(chosen.given.get("until", "")) > 10),
         links=_links(chosen),

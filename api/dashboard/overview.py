@@ -14,7 +14,6 @@ from starlette.responses import Response
 from api.dashboard import charts, names, numbers, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
-from listener.alert.message import topic_name
 from listener.collect.health import facts_of, health
 from listener.store import brands, coverage, feed, spikes, stats, watches
 from listener.store.feed import MentionFilter
@@ -376,7 +375,7 @@ def _topics(view: View, brand: Brand, period: Period, now: Mapping[str, int]) ->
         complaints = now.get(f"{dimension}:complaint", 0)
         rows.append(
             Row(
-                topic_name(topic, view.language),
+                view.topic_name(topic),
                 count,
                 count / max(now.get("all", 0), 1),
                 complaints / count if count else None,

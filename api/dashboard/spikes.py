@@ -17,7 +17,6 @@ from starlette.responses import Response
 from api.dashboard import charts, names, numbers
 from api.dashboard.view import PageView, View, href
 from api.routes.schemas import Id
-from listener.alert.message import series_name, topic_name
 from listener.detect.policy import Policy
 from listener.detect.series import STEP, build_series, floor_to_step
 from listener.detect.spike import Detector
@@ -261,7 +260,7 @@ def _drivers(view: View, row: SpikeRow, told: Mapping[str, Any]) -> list[tuple[s
         ("labels", say("반응", "Sentiment"), "sentiment"),
     ]
     named: dict[str, Callable[[str], str]] = {
-        "topic": lambda code: topic_name(code, view.language),
+        "topic": view.topic_name,
         "source": view.source_name,
         "sentiment": lambda code: view.name(names.LABELS, code),
     }
@@ -297,7 +296,7 @@ def _sentences(view: View, row: SpikeRow, told: Mapping[str, Any]) -> list[str]:
                 "{p}가 {topic} 이야기입니다(평소 {u}).",
                 "{p} speak of {topic} (usually {u}).",
                 p=say.percent(first["share"]),
-                topic=topic_name(first["name"], view.language),
+                topic=view.topic_name(first["name"]),
                 u=say.percent(first["usual_share"]),
             )
         )
@@ -476,7 +475,7 @@ def _chart(
             for a, b in charts.areas([value is None for value in observed])
         ],
         "names": {
-            "observed": series_name(row.dimension, view.language),
+            "observed": view.series_name(row.dimension),
             "expected": say("예상", "expected"),
             "band": say("평소 범위", "usual range"),
             "gap": say("수집 안 됨", "not collected"),

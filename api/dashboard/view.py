@@ -23,7 +23,8 @@ from api.dashboard import charts, marks, names
 from api.dashboard.i18n import LANGUAGES, Speaker
 from api.deps import Now, Services, ServicesDep, get_services
 from api.errors import Forbidden
-from listener.alert.message import series_name, topic_name
+from api.rules import Names, RulesShelf
+from listener.alert.message import series_name
 from listener.store.access import User
 
 FOLDER = Path(__file__).parent
@@ -103,6 +104,37 @@ class View:
             found = state.dashboard_sources = {str(spec["name"]): spec for spec in specs}
         return found
 
+    @property
+    def rules(self) -> RulesShelf:
+        """The rules that topics and tags come from."""
+        shelf: RulesShelf = self.request.app.state.rules
+        return shelf
+
+    @property
+    def terms(self) -> Names:
+        """What topics, tags and taxonomies are called now; asked for once a request."""
+        found: Names | None = getattr(self.request.state, "dashboard_terms", None)
+        if found is None:
+            with self.services.database.read() as session:
+                found = self.request.state.dashboard_terms = self.rules.names(session)
+        return found
+
+    def topic_name(self, topic: str) -> str:
+        """What a topic is called."""
+        return self.terms.topic(topic, self.language)
+
+    def tag_name(self, tag: str) -> str:
+        """What a tag ("intent:praise") is called."""
+        return self.terms.tag(tag, self.language)
+
+    def taxonomy_name(self, key: str) -> str:
+        """What a taxonomy is called."""
+        return self.terms.group(key, self.language)
+
+    def series_name(self, dimension: str) -> str:
+        """What a series counts, in words."""
+        return series_name(dimension, self.language, named=self.terms.topic)
+
     def param_title(self, spec: Mapping[str, Any] | None, name: str) -> str:
         """What a parameter of a source is called."""
         one = spec["params"]["properties"].get(name) if spec else None
@@ -127,8 +159,10 @@ class View:
             "here": self.here,
             "name_of": self.name,
             "names": names,
-            "topic_name": lambda topic: topic_name(topic, say.language),
-            "series_name": lambda dimension: series_name(dimension, say.language),
+            "topic_name": self.topic_name,
+            "tag_name": self.tag_name,
+            "taxonomy_name": self.taxonomy_name,
+            "series_name": self.series_name,
             "source_name": self.source_name,
             "param_title": self.param_title,
             "marked": marks.marked,

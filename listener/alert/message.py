@@ -5,7 +5,7 @@ Pure: facts in, words out. Nothing here knows who reads it or how it travels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,13 +91,18 @@ def topic_name(topic: str, language: str) -> str:
     return _TOPICS_EN.get(topic, topic.replace("_", " "))
 
 
-def series_name(dimension: str, language: str) -> str:
-    """What a series counts, in words: ``topic:delivery:complaint`` = complaints about delivery."""
+def series_name(
+    dimension: str, language: str, named: Callable[[str, str], str] = topic_name
+) -> str:
+    """What a series counts, in words: ``topic:delivery:complaint`` = complaints about delivery.
+
+    ``named`` tells what a topic is called in a language.
+    """
     column = 0 if language == "ko" else 1
     kind, _, rest = dimension.partition(":")
     if kind == "topic":
         topic, _, of = rest.partition(":")
-        name = topic_name(topic, language)
+        name = named(topic, language)
         what = _SERIES.get(of or "all", (of, of))[column]
         return f"{name} {what}" if language == "ko" else f"{what} about {name}"
     if kind == "source":
