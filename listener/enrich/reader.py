@@ -106,6 +106,7 @@ class _Plan:
     parts: Sequence[Clause] = ()
     whole: Sequence[int] = ()
     facets: Sequence[_Facet] = ()
+    troubled: Sequence[tuple[Clause, int]] = ()  # clauses that tell a problem
 
 
 def default_models() -> tuple[SentimentModel, ...]:
@@ -215,7 +216,10 @@ class Reader:
             for hit in hits
             if hit.role == "topic" or (hit.role == "tag" and self._tagged(hit, meant))
         ]
-        return _Studied(text, language, folded, clauses, kept, meant.problems(hits))
+        problems = meant.problems(hits)
+        if self._rules.problem_tags:
+            problems += [hit for hit in kept if hit.topic in self._rules.problem_tags]
+        return _Studied(text, language, folded, clauses, kept, problems)
 
     def _tagged(self, hit: Hit, meant: Meant) -> bool:
         return hit.topic not in self._rules.told_tags or meant.told(hit)
@@ -256,7 +260,7 @@ class Reader:
         """Say which parts of the text are to be scored for this reading."""
         text, language = view.of.text, view.of.language
         if language not in self._scored:
-            return _Plan()
+            return _Plan(troubled=[])
         clauses = view.of.clauses if view.ranges is None else list(view.ranges)
         parts = parts_of(text, clauses)
         if parts:
@@ -274,7 +278,13 @@ class Reader:
             if len(clauses) > 1 or len(facets) > 1:
                 for facet in facets:
                     facet.slot = desk.add(text[facet.start : facet.end], language)
-        return _Plan(parts, whole, facets)
+        troubled = _around(clauses, view.problems())
+        slots = (
+            [desk.add(text[c.start : c.end], language) for c in troubled]
+            if len(clauses) > 1
+            else whole[:1] * len(troubled)
+        )
+        return _Plan(parts, whole, facets, list(zip(troubled, slots, strict=True)))
 
     def _judge(self, view: _View, plan: _Plan, scores: Sequence[Sentiment | None]) -> Reading:
         whole = [scores[slot] for slot in plan.whole]
@@ -283,19 +293,30 @@ class Reader:
         if sentiment is not None and not plan.parts:
             sentiment = _mixed(sentiment, aspects)
         if view.against:
-            sentiment = inverted(sentiment)
-            aspects = ()
-        return self._reading(view, sentiment, aspects)
+            return self._reading(view, inverted(sentiment), (), (), ())
+        fine = [
+            clause
+            for clause, slot in plan.troubled
+            if (score := scores[slot]) is not None and score.score >= self._rules.overruled_from
+        ]
+        problems = view.problems()
+        if fine:
+            problems = [p for p in problems if not any(c.start <= p.start < c.end for c in fine)]
+        troubled = [clause for clause, _ in plan.troubled if clause not in fine]
+        return self._reading(view, sentiment, aspects, problems, troubled)
 
     def _reading(
-        self, view: _View, sentiment: Sentiment | None, aspects: tuple[Aspect, ...]
+        self,
+        view: _View,
+        sentiment: Sentiment | None,
+        aspects: tuple[Aspect, ...],
+        problems: Sequence[Hit],
+        troubled: Sequence[Clause],
     ) -> Reading:
         rules, text = self._rules, view.of
         read = text.language in RULE_LANGUAGES
-        problems = () if view.against else view.problems()
         hits = view.hits()
         clauses = text.clauses if view.ranges is None else view.ranges
-        troubled = _around(clauses, problems) if problems else ()
         topics = topics_of(hits, problems, troubled)
         meant = Meant(text.folded, text.clauses, rules)
 
@@ -392,6 +413,8 @@ def _mixed(sentiment: Sentiment, aspects: Sequence[Aspect]) -> Sentiment:
 def _around(clauses: Sequence[Clause], problems: Sequence[Hit]) -> list[Clause]:
     """The clauses in which problems are told."""
     found: list[Clause] = []
+    if problems and len(clauses) == 1:
+        return list(clauses)
     for hit in problems:
         index = max(bisect_right(clauses, (hit.start, hit.start)) - 1, 0)
         while index < len(clauses) and clauses[index].start < hit.end:

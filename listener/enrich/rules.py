@@ -90,8 +90,10 @@ class Rules:
     taxonomies: tuple[Taxonomy, ...]
     topics: tuple[str, ...]  # the keys of the areas
     told_tags: frozenset[str]  # those whose words only count where they are told
+    problem_tags: frozenset[str]  # those whose words tell a problem
     strong_negative: float
     strong_negative_alone: float
+    overruled_from: float
     negation: Filter
     unreal: Filter
     question: re.Pattern[str]
@@ -182,8 +184,12 @@ class _Compiler:
             told_tags=frozenset(
                 f"{t.key}:{c.key}" for t in said.taxonomies for c in t.categories if c.told
             ),
+            problem_tags=frozenset(
+                f"{t.key}:{c.key}" for t in said.taxonomies for c in t.categories if c.problem
+            ),
             strong_negative=said.strong_negative,
             strong_negative_alone=said.strong_negative_alone,
+            overruled_from=said.overruled_from,
             negation=_filter(said.negation),
             unreal=_filter(said.unreal),
             question=re.compile(rf"(?:\?|{alternation(said.ending_ko)})[\s?!.~ㅠㅜㅋㅎ]*$"),

@@ -21,10 +21,11 @@ BUILT_IN: Final = "rules.toml"
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
 _SECTIONS: Final = ("taxonomy", "problem", "negation", "unreal", "question", "complaint")
 _LISTS: Final = (*RULE_LANGUAGES, "except", "areas", "complaint_areas")
-_FLAGS: Final = ("told", "asked")
+_FLAGS: Final = ("told", "problem", "asked")
 _CATEGORY: Final = ("name_ko", "name_en", *_LISTS, *_FLAGS, "positive_from")
 _TAXONOMY: Final = ("name_ko", "name_en", "single")
 _FILTERS: Final = ("before_ko", "after_ko", "before_en", "after_en")
+_THRESHOLDS: Final = ("strong_negative", "strong_negative_alone", "overruled_from")
 _ANY: Final = "*"
 
 
@@ -46,6 +47,7 @@ class Category:
     name_en: str
     words: Words = Words()
     told: bool = False  # the words count only where they are not denied, asked or supposed
+    problem: bool = False  # and then tell a problem: the text is a complaint
     asked: bool = False  # a plain question is a reason
     positive_from: float | None = None  # so is a sentiment of at least this without a complaint
     areas: tuple[str, ...] = ()  # so is one of these topics; "*" = any
@@ -85,6 +87,7 @@ class RulesFile:
     reproach: tuple[str, ...]
     strong_negative: float  # from where on a text with a topic is a complaint, -1..0
     strong_negative_alone: float  # and one without any
+    overruled_from: float  # from where on a clause tells no problem, 0..1
 
 
 def read_rules_text(path: Path | None = None) -> tuple[str, str]:
@@ -157,8 +160,9 @@ class _Parser:
             unreal=self._filter(data, "unreal"),
             ending_ko=self._patterns(question, "ending_ko", "question"),
             reproach=self._patterns(question, "reproach", "question"),
-            strong_negative=self._threshold(data, "strong_negative", -0.6),
-            strong_negative_alone=self._threshold(data, "strong_negative_alone", -0.9),
+            strong_negative=self._threshold(data, "strong_negative", -1.0, 0.0, -0.6),
+            strong_negative_alone=self._threshold(data, "strong_negative_alone", -1.0, 0.0, -0.9),
+            overruled_from=self._threshold(data, "overruled_from", 0.0, 1.0, 1.0),
         )
 
     def _taxonomies(self, tables: Mapping[str, Any]) -> Iterator[Taxonomy]:
@@ -193,6 +197,7 @@ class _Parser:
             name_en=self._name_of(table, "name_en", section, key.replace("_", " ")),
             words=self._words(parent, key, section, known=_CATEGORY),
             told=self._flag(table, "told", section),
+            problem=self._flag(table, "problem", section),
             asked=self._flag(table, "asked", section),
             positive_from=positive,
             areas=self._strings(table, "areas", section),
@@ -274,10 +279,12 @@ class _Parser:
             raise self._error(f"[{section}] {key}: true or false is needed", section, key)
         return value
 
-    def _threshold(self, data: Mapping[str, Any], name: str, default: float) -> float:
+    def _threshold(
+        self, data: Mapping[str, Any], name: str, low: float, high: float, default: float
+    ) -> float:
         table = self._table(data, "complaint")
-        self._known(table, "complaint", ("strong_negative", "strong_negative_alone"))
-        return self._number(table, "complaint", name, -1.0, 0.0, default)
+        self._known(table, "complaint", _THRESHOLDS)
+        return self._number(table, "complaint", name, low, high, default)
 
     def _number(
         self,
