@@ -83,6 +83,10 @@ class Settings(BaseSettings):
         description="Personal data masked in texts before they are stored: `all`, `none`, or of "
         "resident, card, account, passport, licence, ssn, phone, email, address; comma separated.",
     )
+    count_flagged: bool = Field(
+        False,
+        description="Count sponsored, promotional and machine-repeated mentions as all others.",
+    )
     rules: Path | None = Field(
         None, description="A file of complaint and topic rules that replaces the built-in one."
     )

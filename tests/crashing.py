@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from itertools import count
+from itertools import count, groupby
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -27,6 +27,7 @@ from listener.pipeline.collect import Runner
 from listener.pipeline.file import ingest_file
 from listener.pipeline.ingest import Ingest
 from listener.pipeline.rollup import roll_up
+from listener.pipeline.screening import screen
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import killpoints, watches
@@ -41,13 +42,18 @@ from listener.store.tables import (
     EngagementRow,
     MatchRow,
     MentionRow,
+    MentionStoryRow,
     MentionWatchRow,
     ReadingRow,
     RevisionRow,
+    StoryRow,
+    UnscreenedRow,
     WatchRow,
 )
 from listener.store.work import Database
 from listener.types import Batch, Engagement, RawAuthor, RawItem, State, Watch
+
+PLACES = ("Busan, the second largest port", "Daejeon near the new station", "Incheon, an hour off")
 
 
 class Ledger(FakeCollector):
@@ -99,6 +105,11 @@ def _post(id_: str, draw: Random) -> RawItem:
     brand = draw.choice(("Haneul", "Bada", "Haneul and Bada", "weather"))
     author = draw.randrange(9)
     words = draw.randrange(1_000_000)
+    if words % 7 == 0:
+        # Nobody's, so that it depends on no order whether somebody repeats it.
+        said = f"{brand} opens a warehouse in {PLACES[words % 3]} and promises faster deliveries"
+        at = NOW - timedelta(minutes=words % 60)
+        return a_raw(id_, f"{said} to everybody who orders by noon", published_at=at, author=None)
     return a_raw(
         id_,
         f"{brand} {words} topic:{draw.choice('ab')} {draw.choice('+-= ')}",
@@ -139,6 +150,7 @@ def collect_all(url: str, history: Sequence[RawItem], now: datetime) -> None:
             watches.run_soon(work.session, 1, now=now)
             work.commit()
         list(runner.collect_once(1))
+        screen(database, now=now)
         roll_up(database)
         with database.read() as session:
             watch = watches.get(session, 1)
@@ -150,6 +162,7 @@ def ingest_whole(url: str, path: Path, now: datetime) -> None:
     """What ``listener ingest`` does."""
     database = Database(url)
     ingest_file(_ingest(database), path, now=now)
+    screen(database, now=now)
     roll_up(database)
     database.close()
 
@@ -264,7 +277,19 @@ def left(url: str) -> dict[str, Any]:
                 names[w.mention_id] for w in session.scalars(select(MentionWatchRow))
             ),
             "changes": [(c.seq, names.get(c.mention_id), c.kind, c.past) for c in told],
-            "counter": session.scalar(select(CounterRow.value)),
+            "counter": session.scalar(select(CounterRow.value).where(CounterRow.name == "change")),
+            "unscreened": session.scalars(select(UnscreenedRow.mention_id)).all(),
+            "stories": sorted(
+                sorted(names[m.mention_id] for m in members)
+                for _, members in groupby(
+                    session.scalars(select(MentionStoryRow).order_by(MentionStoryRow.story_id)),
+                    key=lambda m: m.story_id,
+                )
+            ),
+            "copies": sorted(
+                (names[s.lead_id], s.copies, s.first_at, s.last_at)
+                for s in session.scalars(select(StoryRow))
+            ),
             "dirty": session.scalars(select(DirtyRow.at)).all(),
             "buckets": sorted(
                 (

@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from listener.pipeline.screening import KEPT
 from listener.settings import Settings
-from listener.store import changes, inbound, jobs, retention
+from listener.store import changes, inbound, jobs, retention, screening
 from listener.store.work import Database
 
 RUNS = timedelta(days=90)
@@ -21,6 +22,8 @@ NOTICES = timedelta(days=365)
 TESTS = timedelta(days=90)
 SPENDING = timedelta(days=400)  # this month, and the same one last year
 HOSTS = timedelta(days=30)
+# An import of old texts is found whole before the sketches of its first ones go.
+SKETCHES_SEEN = timedelta(days=1)
 FAILED_DELIVERIES = timedelta(days=90)  # time enough to mend a mapping and replay them
 _CHUNK = 1_000
 
@@ -63,6 +66,11 @@ def retain(database: Database, settings: Settings, *, now: datetime) -> Removed:
     in_parts(lambda s: retention.forget_coverage(s, before=now - COVERAGE, limit=_CHUNK))
     in_parts(lambda s: retention.forget_notices(s, before=now - NOTICES, limit=_CHUNK))
     in_parts(lambda s: retention.forget_tests(s, before=now - TESTS, limit=_CHUNK))
+    in_parts(
+        lambda s: screening.forget_old_sketches(
+            s, before=now - KEPT, seen_before=now - SKETCHES_SEEN, limit=_CHUNK
+        )
+    )
     with database.write() as work:
         retention.forget_spending(work.session, before=now - SPENDING)
         retention.forget_hosts(work.session, before=now - HOSTS)

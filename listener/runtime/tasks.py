@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOB_CLAIM = timedelta(minutes=5)
+SCREENED = 5_000  # mentions a turn, the newest first, so that counting never waits for a flood
 
 
 class Work:
@@ -56,6 +57,9 @@ def _tasks(
     def go_on() -> bool:
         return not stopping.is_set()
 
+    def roll_up() -> None:
+        services.roll_up(screened=SCREENED)
+
     def detect() -> None:
         services.watchdog.look(now=services.clock())
 
@@ -87,7 +91,7 @@ def _tasks(
     return [
         Task("collect", timedelta(seconds=2), collecting.tick),
         Task("backfill", timedelta(seconds=2), beside.tick),
-        Task("rollup", timedelta(seconds=3), services.roll_up),
+        Task("rollup", timedelta(seconds=3), roll_up),
         Task("detect", timedelta(seconds=10), detect),
         Task("deliver", timedelta(seconds=2), deliver),
         Task("notices", timedelta(seconds=30), services.notifier.look),

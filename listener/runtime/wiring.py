@@ -477,11 +477,19 @@ class Services:
         yield from self.runner.collect_once(watch_id)
         yield from self.backfiller.turns(watch_id)
 
-    def roll_up(self) -> int:
-        """Bring all stale buckets up to date; how many there were."""
-        from listener.pipeline.rollup import roll_up
+    def roll_up(self, *, screened: int | None = None) -> int:
+        """Screen new mentions (about ``screened`` at most), then bring all stale buckets up to
+        date; how many there were.
 
-        return roll_up(self.database)
+        In this order, so that detection never counts copies of one text as stories of their own.
+        """
+        from listener.pipeline.rollup import recount_if_switched, roll_up
+        from listener.pipeline.screening import screen
+
+        count_flagged = self.settings.count_flagged
+        recount_if_switched(self.database, count_flagged=count_flagged)
+        screen(self.database, now=self.clock(), limit=screened)
+        return roll_up(self.database, count_flagged=count_flagged)
 
     def ingest_file(
         self,

@@ -5,15 +5,21 @@ They are never incremented: edits, late items and replays would make such counts
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import (
     CTE,
     BigInteger,
+    FromClause,
+    ScalarSelect,
+    Select,
+    SQLColumnExpression,
+    Text,
     and_,
+    cast,
     column,
     delete,
     func,
@@ -27,18 +33,23 @@ from sqlalchemy.orm import Session
 from listener.store import generations
 from listener.store.base import from_us, to_us
 from listener.store.killpoints import reach
+from listener.store.screening import CLEARED
 from listener.store.tables import (
     BucketRow,
+    CounterRow,
     DirtyRow,
+    FlagRow,
     MatchRow,
     MentionRow,
+    MentionStoryRow,
     ReadingRow,
 )
-from listener.store.upsert import Bulk
+from listener.store.upsert import Bulk, among, chunks, insert_update, table_of
 
 STEP = timedelta(minutes=5)
 STEP_S = int(STEP.total_seconds())
 _STEP_US = STEP_S * 1_000_000
+_COUNTS_FLAGGED = "count_flagged"  # a counter that holds how the buckets are counted
 
 Mark = tuple[int, int]  # brand id, start of the bucket in microseconds
 
@@ -63,7 +74,8 @@ class Counted(NamedTuple):
     event_us: int
     mention_id: int
     author_id: int | None
-    content_hash: str
+    story_id: int | None  # None = it is like no other
+    flags: str | None  # kinds, joined by commas
     source: str
     is_own: bool
     rating: float | None
@@ -160,13 +172,46 @@ def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
     """The mentions in these buckets, each with the reading in force toward the brand."""
     mark = _these(session, marks)
     event_us = type_coerce(MatchRow.event_at, BigInteger)
+    in_bucket = and_(
+        MatchRow.brand_id == mark.c.brand_id,
+        event_us >= mark.c.at,
+        event_us < mark.c.at + _STEP_US,
+    )
+    query = _counted(session, mark.join(table_of(MatchRow), in_bucket))
+    rows = session.execute(query.add_columns(ReadingRow.topics, ReadingRow.tags))
+    return [Counted._make(row) for row in rows]
+
+
+def mentions_between(
+    session: Session, brand_id: int, since: datetime, until: datetime
+) -> Iterator[Counted]:
+    """The mentions of a brand in [since, until), each with the reading in force toward it.
+
+    Equal topics and tags are one tuple, so that a walk over many mentions parses each but once.
+    """
+    lists: dict[str | None, Sequence[str]] = {None: ()}
     query = (
+        _counted(session, table_of(MatchRow))
+        .add_columns(cast(ReadingRow.topics, Text), cast(ReadingRow.tags, Text))
+        .where(MatchRow.brand_id == brand_id, MatchRow.event_at >= since, MatchRow.event_at < until)
+    )
+    for *row, topics, tags in session.connection().execute(query):
+        for told in (topics, tags):
+            if told not in lists:
+                lists[told] = tuple(orjson.loads(told))
+        yield Counted._make((*row, lists[topics], lists[tags]))
+
+
+def _counted(session: Session, source: FromClause) -> Select[*tuple[Any, ...]]:
+    """All of Counted but topics and tags, of the matches in ``source``."""
+    return (
         select(
             MatchRow.brand_id,
-            event_us,
+            type_coerce(MatchRow.event_at, BigInteger),
             MatchRow.mention_id,
             MentionRow.author_id,
-            MentionRow.content_hash,
+            MentionStoryRow.story_id,
+            flags_of(MatchRow.mention_id),
             MentionRow.source,
             MentionRow.is_own,
             MentionRow.rating,
@@ -175,19 +220,10 @@ def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
             ReadingRow.label,
             ReadingRow.score,
             ReadingRow.complaint,
-            ReadingRow.topics,
-            ReadingRow.tags,
         )
-        .select_from(mark)
-        .join(
-            MatchRow,
-            and_(
-                MatchRow.brand_id == mark.c.brand_id,
-                event_us >= mark.c.at,
-                event_us < mark.c.at + _STEP_US,
-            ),
-        )
+        .select_from(source)
         .join(MentionRow, MentionRow.id == MatchRow.mention_id)
+        .outerjoin(MentionStoryRow, MentionStoryRow.mention_id == MatchRow.mention_id)
         .outerjoin(
             ReadingRow,
             and_(
@@ -197,7 +233,41 @@ def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
             ),
         )
     )
-    return [Counted._make(row) for row in session.execute(query)]
+
+
+def flags_of(mention_id: SQLColumnExpression[int]) -> ScalarSelect[Any]:
+    """The kinds of flags of a mention, joined by commas; NULL = none."""
+    flag = FlagRow.__table__.alias("flagged").c
+    return (
+        select(func.aggregate_strings(flag.kind, ","))
+        .where(flag.mention_id == mention_id, flag.kind != CLEARED)
+        .scalar_subquery()
+    )
+
+
+def marks_of(session: Session, mention_ids: Collection[int]) -> set[Mark]:
+    """The buckets in which these mentions are counted."""
+    event_us = type_coerce(MatchRow.event_at, BigInteger)
+    return {
+        (brand_id, start_us(at_us))
+        for some in chunks(sorted(mention_ids))
+        for brand_id, at_us in session.execute(
+            select(MatchRow.brand_id, event_us).where(among(session, MatchRow.mention_id, some))
+        )
+    }
+
+
+def counts_flagged(session: Session) -> bool | None:
+    """Whether buckets were counted with flagged mentions in them; None = not said yet."""
+    value = session.scalar(select(CounterRow.value).where(CounterRow.name == _COUNTS_FLAGGED))
+    return None if value is None else bool(value)
+
+
+def recount(session: Session, *, count_flagged: bool) -> int:
+    """Mark every bucket, and remember how they are counted from now on; gives how many."""
+    row = {"name": _COUNTS_FLAGGED, "value": int(count_flagged)}
+    insert_update(session, CounterRow, [row], key=["name"], update=["value"])
+    return mark_every(session)
 
 
 def replace(

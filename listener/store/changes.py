@@ -52,6 +52,7 @@ def facets(
     source: str,
     kind: str,
     rating: float | None,
+    flags: Sequence[str] = (),
 ) -> Facets:
     """All that a feed can be filtered by, of one state of a mention (sentiment and topics: as a
     whole).
@@ -69,6 +70,7 @@ def facets(
         "source": source,
         "kind": kind,
         "rating": rating,
+        "flags": sorted(flags),
     }
 
 

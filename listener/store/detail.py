@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from listener.errors import NotFound
-from listener.store import feed_query
-from listener.store.items import Item, parse_item
+from listener.store import corrections, feed_query, screening
+from listener.store.corrections import Correction
+from listener.store.items import PERSON, Item, parse_item
 from listener.store.tables import (
     EngagementRow,
     GenerationRow,
     MentionRow,
+    MentionStoryRow,
     MentionWatchRow,
     ReadingRow,
     RevisionRow,
+    StoryRow,
     WatchRow,
 )
 from listener.types import Aspect, Label, Sentiment
+
+_MEMBERS = 100  # copies told of a story; the rest by the filter ``story``
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,38 @@ class ReadingMade:
     tags: Sequence[str]
     aspects: Sequence[Aspect]
     rules_version: str
+    corrected: Mapping[str, Any]  # what was read, of each field that a person corrected
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One copy of a story."""
+
+    id: int
+    source: str
+    url: str | None
+    event_at: datetime
+    kind: str  # of copy
+
+
+@dataclass(frozen=True, slots=True)
+class StoryOf:
+    """The story that a mention is a copy of."""
+
+    id: int
+    kind: str  # in what way it is one: exact, near or syndicated
+    copies: int
+    lead: int
+    members: Sequence[Member]  # by time, the first of them
+
+
+@dataclass(frozen=True, slots=True)
+class FlagFound:
+    """A flag, and why the mention has it."""
+
+    kind: str
+    reason: str  # the words found, or how often it was posted
+    by_person: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +135,10 @@ class Detail:
     revisions: Sequence[Revision]
     watches: Sequence[Brought]
     readings: Sequence[ReadingMade]
+    corrections: Sequence[Correction]
+    story: StoryOf | None
+    flags: Sequence[FlagFound]
+    flags_decided: bool  # a person said which flags it has, or that it has none
 
 
 def get(session: Session, mention_id: int, *, names: bool = False) -> Detail:
@@ -119,6 +161,7 @@ def get(session: Session, mention_id: int, *, names: bool = False) -> Detail:
                 MentionRow.external_id == row.parent_id,
             )
         )
+    found = screening.flags(session, [mention_id]).get(mention_id, {})
     return Detail(
         item=item,
         event_at=row.event_at,
@@ -161,6 +204,39 @@ def get(session: Session, mention_id: int, *, names: bool = False) -> Detail:
             )
         ],
         readings=list(_readings(session, mention_id)),
+        corrections=corrections.of_mention(session, mention_id),
+        story=_story(session, mention_id),
+        flags=[
+            FlagFound(
+                kind, "" if reason == screening.PERSON else reason, reason == screening.PERSON
+            )
+            for kind, reason in sorted(found.items())
+            if kind != screening.CLEARED
+        ],
+        flags_decided=screening.is_decided(found),
+    )
+
+
+def _story(session: Session, mention_id: int) -> StoryOf | None:
+    own = session.get(MentionStoryRow, mention_id)
+    story = session.get(StoryRow, own.story_id) if own is not None else None
+    if own is None or story is None:
+        return None
+    members = session.execute(
+        select(
+            MentionRow.id,
+            MentionRow.source,
+            MentionRow.url,
+            MentionRow.event_at,
+            MentionStoryRow.kind,
+        )
+        .join(MentionStoryRow, MentionStoryRow.mention_id == MentionRow.id)
+        .where(MentionStoryRow.story_id == story.id)
+        .order_by(MentionRow.event_at, MentionRow.id)
+        .limit(_MEMBERS)
+    )
+    return StoryOf(
+        story.id, own.kind, story.copies, story.lead_id, [Member(*row) for row in members]
     )
 
 
@@ -172,10 +248,12 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
         .order_by(GenerationRow.id.desc(), ReadingRow.brand_id)
     ):
         sentiment = None
-        if reading.score is not None and reading.label is not None:
+        if reading.label is not None:
             model, version = generation.models.get(reading.language, ("", ""))
+            if reading.score is None:
+                model, version = PERSON, ""
             sentiment = Sentiment(
-                score=reading.score,
+                score=reading.score or 0.0,
                 label=Label(reading.label),
                 confidence=reading.confidence or 0.0,
                 model=model,
@@ -195,4 +273,5 @@ def _readings(session: Session, mention_id: int) -> Iterator[ReadingMade]:
                 for topic, start, end, score, label in reading.aspects or ()
             ],
             rules_version=generation.rules_version,
+            corrected=reading.corrected or {},
         )

@@ -9,7 +9,7 @@ seq) twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from listener.errors import CursorExpired
 from listener.store import changes, feed_query
 from listener.store.detail import Detail as Detail
+from listener.store.detail import StoryOf as StoryOf
 from listener.store.detail import get as get
 from listener.store.feed_query import BETWEEN, CHANGE, MENTION, Query
 from listener.store.feed_query import UNSCORED as UNSCORED
@@ -48,11 +49,13 @@ class Mark:
     """Where a reader stands.
 
     ``seq`` is the last change it knows of. ``since`` is the head when it started: what was deleted
-    or left before that, it never saw, so it need not be told and never expires.
+    or left before that, it never saw, so it need not be told and never expires. ``generation`` is
+    the one whose readings its filter asks for; 0 = it asks for none.
     """
 
     seq: int = 0
     since: int = 0
+    generation: int = 0
 
 
 class Told(NamedTuple):
@@ -67,10 +70,13 @@ class Told(NamedTuple):
 
 
 class ChangePage(NamedTuple):
-    """Changes by seq, and where to go on. None = nothing more for now."""
+    """Changes by seq, and where to go on; ``generation`` is the one in force. None = nothing more
+    for now.
+    """
 
     told: Sequence[Told]
     mark: Mark
+    generation: int = 0
 
     @property
     def items(self) -> Sequence[Change]:
@@ -130,10 +136,18 @@ def changes_after(
     """The next changes after a mark, at most ``limit``; None starts with all that is there.
 
     ``names`` shows authors by name instead of by pseudonym. Raises CursorExpired when tombstones
-    were cleared away that the reader would have had to see.
+    were cleared away that the reader would have had to see, and where the filter asks for what a
+    text means after a switch to other models and rules, which is told of no single mention.
     """
     head, floor, shape = feed_query.bounds(session, names)
+    generation = shape.generation if wanted.asks_readings else 0
     mark = mark or Mark(0, head)
+    if mark.generation and generation and mark.generation != generation:
+        raise CursorExpired(
+            "Other models and rules were put in force: the filter selects other mentions.",
+            hint=_RESYNC,
+        )
+    mark = replace(mark, generation=generation)
     if max(mark.seq, mark.since) < floor:
         raise CursorExpired(
             "Deletions that you have not seen yet were cleared away meanwhile.", hint=_RESYNC
@@ -142,10 +156,10 @@ def changes_after(
         raise CursorExpired("The database was put back to an earlier state.", hint=_RESYNC)
     while mark.seq < head:
         told, upto = _step(session, wanted, shape, mark, head, limit)
-        mark = Mark(upto, mark.since)
+        mark = replace(mark, seq=upto)
         if told:
-            return ChangePage(told, mark)
-    return ChangePage((), mark)
+            return ChangePage(told, mark, shape.generation)
+    return ChangePage((), mark, shape.generation)
 
 
 def latest_mark(session: Session) -> Mark:
@@ -267,6 +281,9 @@ def _may_select(wanted: MentionFilter, facets: Mapping[str, Any]) -> bool:
         return False
     if wanted.rating_lte is not None and (rating is None or rating > wanted.rating_lte):
         return False
+    # States told of before there were flags had none.
+    if wanted.flagged is not None and bool(facets.get("flags")) is not wanted.flagged:
+        return False
     if wanted.brand_id is not None:
         return True
     if wanted.labels and (facets["label"] or UNSCORED) not in wanted.labels:
@@ -355,10 +372,11 @@ def unmatched(
 
     Their ids stand in for the numbers of changes that they do not have.
     """
-    query = _items(session, wanted, names, MENTION.id)
+    shape = feed_query.shape(session, names)
+    query = feed_query.items_of(wanted, shape, session, MENTION.id)
     query = query.where(MENTION.id > after_id).order_by(MENTION.id).limit(limit)
     told = [Told(id_, json) for _, json, id_ in session.connection().execute(query)]
-    return ChangePage(told, Mark(told[-1].seq if told else after_id))
+    return ChangePage(told, Mark(told[-1].seq if told else after_id), shape.generation)
 
 
 def _items(

@@ -80,6 +80,11 @@ class MentionFilter:
     story_id: int | None = None
     grouped: bool = False
 
+    @property
+    def asks_readings(self) -> bool:
+        """Whether it asks for what a text was taken to mean."""
+        return bool(self.labels or self.complaint is not None or self.topics or self.tags)
+
     def fingerprint(self) -> str:
         """Equal for equal filters: a mark is of use for the filter it was made with only."""
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
@@ -202,7 +207,7 @@ def _conditions(
     ):
         if values:
             yield column.in_(values)
-    if wanted.labels or wanted.complaint is not None or wanted.topics or wanted.tags:
+    if wanted.asks_readings:
         yield _read_as(wanted, shape, mention)
     if wanted.rating_gte is not None:
         yield mention.rating >= wanted.rating_gte

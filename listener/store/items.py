@@ -83,6 +83,7 @@ class Item:
     corrected: Sequence[str]
     generation: int
     rules_version: str
+    flags: Sequence[str]
     rating: float | None
     rating_min: float | None
     rating_max: float | None
@@ -206,6 +207,7 @@ def item_sql(shape: Shape) -> str:
             "corrected": write.keys("reading.corrected"),
             "generation": number(str(shape.generation)),
             "rules_version": word(_quoted(shape.rules_version)),
+            "flags": write.flags(),
             "rating": number("mention.rating"),
             "rating_min": number("mention.rating_min"),
             "rating_max": number("mention.rating_max"),
@@ -360,7 +362,7 @@ class _Postgresql:
 
     @staticmethod
     def flags() -> str:
-        kinds = f"ARRAY(SELECT '\"' || flag.kind || '\"' FROM {_FLAGS} ORDER BY 1)"  # noqa: S608 - ours
+        kinds = f"ARRAY(SELECT '\"' || flag.kind || '\"' FROM {_FLAGS} ORDER BY 1)"  # noqa: S608
         return f"'[' || array_to_string({kinds}, ',') || ']'"
 
     @staticmethod

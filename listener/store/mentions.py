@@ -20,10 +20,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from listener.store import amend, authors, changes, engagement, generations, search
+from listener.store import amend, authors, changes, engagement, generations, screening, search
 from listener.store.authors import AuthorKey, Pseudonym
 from listener.store.base import UtcDateTime, to_us
-from listener.store.buckets import Mark, start_us
+from listener.store.buckets import Mark, flags_of, start_us
 from listener.store.changes import Facets, Happening
 from listener.store.killpoints import reach
 from listener.store.tables import (
@@ -243,6 +243,7 @@ def remove(session: Session, mention_ids: Sequence[int]) -> None:
     """
     if not mention_ids:
         return
+    screening.take_out(session, mention_ids)
     search.remove(session, mention_ids)
     for some in chunks(mention_ids):
         session.execute(delete(ReadingRow).where(ReadingRow.mention_id.in_(some)))
@@ -272,6 +273,7 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
                 ReadingRow.complaint,
                 ReadingRow.topics,
                 ReadingRow.tags,
+                flags_of(MentionRow.id).label("flags"),
             )
             .outerjoin(
                 ReadingRow,
@@ -292,6 +294,7 @@ def facets_of(session: Session, mention_ids: Sequence[int]) -> dict[int, Facets]
                 source=row.source,
                 kind=row.kind,
                 rating=row.rating,
+                flags=row.flags.split(",") if row.flags else (),
             )
     return found
 
@@ -325,6 +328,7 @@ def _insert(
     reach("ingest.readings")
     search.put(session, [(id_, i.mention.title, i.mention.text) for i, id_ in new])
     reach("ingest.search")
+    screening.mark(session, [id_ for _, id_ in new])
     stored.new = len(new)
     stored.happenings += [
         Happening(id_, ChangeKind.CREATED) for i, id_ in new if i.read and i.read.matches
@@ -498,6 +502,7 @@ def _edit(
     amend.apply(session, ids)
     search.remove(session, [k.id for _, k in edited])
     search.put(session, [(k.id, i.mention.title, i.mention.text) for i, k in edited])
+    screening.mark(session, [k.id for _, k in edited])
     stored.edited = len(edited)
 
 

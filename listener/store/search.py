@@ -5,8 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, false, text
+from sqlalchemy import ColumnElement, TextClause, bindparam, false, text
 from sqlalchemy.orm import Session
 
 from listener.store.tables import MentionRow, MentionSearchRow
@@ -33,8 +34,8 @@ def remove(session: Session, mention_ids: Sequence[int]) -> None:
         session.execute(statement, {"ids": list(some)})
 
 
-def condition(session: Session, query: str) -> ColumnElement[bool]:
-    """Which mentions hold every word of the query, for a WHERE on MentionRow.
+def condition(session: Session, query: str, mention_id: Any = MentionRow.id) -> ColumnElement[bool]:
+    """Which mentions hold every word of the query, for a WHERE on the column of their ids.
 
     Words may go on in the text (배송 finds 배송이); no syntax of any kind is understood, so nothing
     a user types is an error. A query without a letter or digit finds nothing.
@@ -44,11 +45,16 @@ def condition(session: Session, query: str) -> ColumnElement[bool]:
         return false()
     if _is_sqlite(session):
         found = text("SELECT rowid FROM mention_search WHERE mention_search MATCH :_search")
-        return MentionRow.id.in_(found.bindparams(_search=_fts5(phrases)).columns(MentionRow.id))
+        return _among(mention_id, found.bindparams(_search=_fts5(phrases)))
     found = text(
         "SELECT mention_id FROM mention_search WHERE tokens @@ to_tsquery('simple', :_search)"
     )
-    return MentionRow.id.in_(found.bindparams(_search=_tsquery(phrases)).columns(MentionRow.id))
+    return _among(mention_id, found.bindparams(_search=_tsquery(phrases)))
+
+
+def _among(mention_id: Any, found: TextClause) -> ColumnElement[bool]:
+    among: ColumnElement[bool] = mention_id.in_(found.columns(MentionRow.id))
+    return among
 
 
 def _tokens(title: str | None, body: str) -> list[str]:

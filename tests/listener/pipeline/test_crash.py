@@ -57,6 +57,7 @@ def test_the_world_has_everything_in_it(undisturbed: dict[str, Any]) -> None:
     assert {kind for _, _, kind, _ in undisturbed["changes"]} >= {"created", "edited", "deleted"}
     assert undisturbed["revisions"]
     assert undisturbed["unmatched"]
+    assert undisturbed["stories"]
     assert undisturbed["dirty"] == []
 
 

@@ -232,6 +232,7 @@ def test_an_edit_keeps_the_earlier_text(install: Install, database: Database) ->
             "source": "plaza",
             "kind": "post",
             "rating": None,
+            "flags": [],
         }
     ]
     with database.read() as session:

@@ -75,13 +75,6 @@ def test_every_dimension_is_counted(database: Database, ingest: Ingest, brand: B
         assert row == (brand.id, 300, NOW - timedelta(hours=1))
 
 
-def test_copies_of_one_text_are_one_story(database: Database, ingest: Ingest, brand: Brand) -> None:
-    authors = [RawAuthor(native_id=str(n)) for n in range(3)]
-    store(ingest, *(a_raw(str(n), "Haneul press release", author=authors[n]) for n in range(3)))
-    roll_up(database)
-    assert by_dimension(database)["all"][:3] == (3, 3, 1)
-
-
 def test_edits_and_deletions_empty_a_bucket(
     database: Database, ingest: Ingest, brand: Brand
 ) -> None:

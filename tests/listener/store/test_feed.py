@@ -107,6 +107,7 @@ def test_an_item_says_all_it_should(database: Database, brands: Sequence[int]) -
         corrected=[],
         generation=1,
         rules_version="r1",
+        flags=[],
         rating=1.0,
         rating_min=1.0,
         rating_max=5.0,
