@@ -64,6 +64,13 @@ class Principal:
         return any(order.index(own) >= order.index(scope) for own in self.key.scopes)
 
 
+def name_of(who: Principal) -> str:
+    """Whoever it is, as it stands beside what they did."""
+    if who.user is not None:
+        return who.user.name or who.user.email
+    return f"API: {who.key.name}" if who.key is not None else ""
+
+
 class KeyRing:
     """Finds API keys fast, and notes their use without making a reader wait for a writer."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -23,6 +23,7 @@ from starlette.responses import Response
 from api.deps import Now, Services, ServicesDep, dumps, encode_cursor, key_of
 from api.routes.mentions import FilterQuery, to_filter
 from listener.store import brands, feed, generations
+from listener.store.generations import Switch
 from listener.store.items import Item
 from listener.store.tables import BrandRow
 
@@ -32,6 +33,19 @@ _NAME = "feed"
 _TITLE_LENGTH = 80
 # What XML 1.0 cannot hold at all, not even escaped.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NEWS = timedelta(days=30)  # that long a switch to other models and rules is told
+_SWITCHED = {
+    "ko": (
+        "모델과 규칙이 바뀌었습니다",
+        "이전에 모은 글도 모두 새 모델과 규칙으로 다시 판정했습니다. 감성·불만·주제가 달라졌을 수"
+        " 있으며, 글마다 따로 알리지 않습니다.",
+    ),
+    "en": (
+        "Other models and rules are in force",
+        "All mentions were read anew by them, earlier ones too. Sentiment, complaint and topics may"
+        " be others now; that is told of no single mention.",
+    ),
+}
 _TITLES = {"ko": "멘션", "en": "Mentions"}
 _ABOUT = {
     "ko": "브랜드를 언급한 글, 최근에 바뀐 것부터.",
@@ -95,6 +109,7 @@ class _Page:
     next_url: str | None
     changed_at: datetime | None
     entries: Sequence[tuple[datetime, Item]]
+    switches: Sequence[Switch]
 
 
 def _answer(
@@ -104,7 +119,10 @@ def _answer(
     before = key_of(query.cursor, _NAME)
     with services.database.read() as session:
         wanted = to_filter(session, query, names=names)
+        switches = generations.switches(session, since=now - _NEWS, limit=3)
         changed_at = feed.changed_at(session)
+        if switches and (changed_at is None or changed_at < switches[0].at):
+            changed_at = switches[0].at
         etag = _etag(
             *(form, wanted.fingerprint(), query.limit, before, names, _base(request, services)),
             *(feed.last_seq(session), generations.active_id(session), brands.versions(session)),
@@ -121,7 +139,8 @@ def _answer(
         )
         brand = session.get(BrandRow, wanted.brand_id) if wanted.brand_id else None
         brand_name = brand.name if brand else None
-    page = _page(request, services, query, entries, brand_name, changed_at)
+    told = () if before is not None else switches
+    page = _page(request, services, query, entries, brand_name, changed_at, told)
     media_type, body = _FORMS[form](page)
     return Response(body, media_type=media_type, headers=headers)
 
@@ -133,6 +152,7 @@ def _page(
     entries: Sequence[tuple[datetime, Item]],
     brand: str | None,
     changed_at: datetime | None,
+    switches: Sequence[Switch],
 ) -> _Page:
     language = services.settings.language
     base = _base(request, services)
@@ -154,6 +174,7 @@ def _page(
         next_url=next_url,
         changed_at=changed_at,
         entries=shown,
+        switches=switches,
     )
 
 
@@ -203,6 +224,19 @@ def _html(text: str) -> str:
     return escape(text).replace("\n", "<br>")
 
 
+def _news(switch: Switch, page: _Page) -> tuple[str, str, str, str]:
+    """Id, title, text and address of the entry that tells of a switch."""
+    title, text = _SWITCHED[page.language]
+    before, after = (switch.changed.get(key) or {} for key in ("before", "after"))
+    told = f"{_versions(before)} → {_versions(after)}"
+    return f"urn:listener:switch:{switch.id}", title, f"{text}\n{told}", f"{page.home}models"
+
+
+def _versions(told: Mapping[str, Any]) -> str:
+    models = (f"{language} {' '.join(model)}" for language, model in told.get("models", {}).items())
+    return ", ".join([*models, f"rules {told.get('rules_version', '–')}"])
+
+
 def _categories(item: Item) -> list[tuple[str, str]]:
     """(scheme, term): brands, sentiment, complaint, topics."""
     found = [("brand", brand.name) for brand in item.brands]
@@ -236,6 +270,14 @@ def _rss(page: _Page) -> tuple[str, bytes]:
     for rel, url in (("self", page.self_url), ("next", page.next_url)):
         if url is not None:
             _add(channel, "atom:link", None, rel=rel, href=url, type="application/rss+xml")
+    for switch in page.switches:
+        guid, title, text, link = _news(switch, page)
+        entry = SubElement(channel, "item")
+        _add(entry, "title", title)
+        _add(entry, "link", link)
+        _add(entry, "guid", guid, isPermaLink="false")
+        _add(entry, "pubDate", format_datetime(switch.at))
+        _add(entry, "description", _html(text))
     for _changed_at, item in page.entries:
         entry = SubElement(channel, "item")
         # Readers take titles for HTML or for text; escaped twice is ugly in some, harmless in all.
@@ -262,6 +304,14 @@ def _atom(page: _Page) -> tuple[str, bytes]:
     if page.next_url is not None:
         _add(root, "link", None, rel="next", href=page.next_url, type="application/atom+xml")
     _add(_add(root, "author"), "name", "Listener")
+    for switch in page.switches:
+        guid, title, text, link = _news(switch, page)
+        entry = _add(root, "entry")
+        _add(entry, "id", guid)
+        _add(entry, "title", title, type="text")
+        _add(entry, "updated", _iso(switch.at))
+        _add(entry, "link", None, rel="alternate", href=link)
+        _add(entry, "content", text, type="text")
     for changed_at, item in page.entries:
         entry = _add(root, "entry")
         _add(entry, "id", _guid(item))
@@ -285,11 +335,26 @@ def _json(page: _Page) -> tuple[str, bytes]:
         "language": page.language,
         "home_page_url": page.home,
         "feed_url": page.self_url,
-        "items": [_json_item(changed_at, item, page.home) for changed_at, item in page.entries],
+        "items": [
+            *(_json_news(switch, page) for switch in page.switches),
+            *(_json_item(changed_at, item, page.home) for changed_at, item in page.entries),
+        ],
     }
     if page.next_url is not None:
         body["next_url"] = page.next_url
     return "application/feed+json", dumps(body)
+
+
+def _json_news(switch: Switch, page: _Page) -> dict[str, Any]:
+    guid, title, text, link = _news(switch, page)
+    return {
+        "id": guid,
+        "url": link,
+        "title": title,
+        "content_text": text,
+        "date_published": switch.at,
+        "_listener": {"generation": switch.generation_id},
+    }
 
 
 def _json_item(changed_at: datetime, item: Item, home: str) -> dict[str, Any]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api.auth import Who, Writes, name_of
 from api.deps import (
     Json,
+    Now,
     Services,
     ServicesDep,
     decode_cursor,
@@ -21,9 +24,9 @@ from api.deps import (
     parsed_query,
 )
 from api.routes import schemas
-from api.routes.schemas import LARGEST_ID, Id
+from api.routes.schemas import LARGEST_ID, Body, Id
 from listener.errors import InvalidInput
-from listener.store import feed
+from listener.store import corrections, feed
 from listener.store.feed import UNSCORED, ChangePage, Mark, MentionFilter
 from listener.store.tables import BrandRow
 from listener.types import Kind, Label
@@ -120,6 +123,10 @@ class MentionPage(BaseModel):
     next_cursor: str = Field(
         description="Always there: come back with it. It belongs to the filter it was made with."
     )
+    generation: int = Field(
+        description="The set of models and rules in force. When it changes, all readings became "
+        "others at once, which is told of no single mention: see `/api/v1/generations`."
+    )
 
 
 @router.get(
@@ -136,7 +143,8 @@ async def list_mentions(request: Request) -> Response:
     is no longer) and `deleted` carry little more than the `id`: remove it. You then always hold
     what your filter selects; no (`id`, `seq`) is told twice. An empty `items` means that there is
     nothing more for now. A cursor that is too old (deletions are remembered for a limited time)
-    answers 410: forget what you stored and begin again without a cursor.
+    answers 410: forget what you stored and begin again without a cursor. So does one whose filter
+    asks for sentiment, complaint, topics or tags, after a switch to other models and rules.
     """
     query = parsed_query(request, MentionQuery)
     services = get_services(request)
@@ -148,7 +156,9 @@ async def list_mentions(request: Request) -> Response:
 def _page(services: Services, query: MentionQuery) -> bytes:
     page, fingerprint = services.reader.run(lambda session: _read(session, services, query))
     items = ",".join([told.json for told in page.told])  # written by the database already
-    return f'{{"items":[{items}],"next_cursor":"{_cursor(page.mark, fingerprint)}"}}'.encode()
+    cursor = _cursor(page.mark, fingerprint)
+    told = f'"items":[{items}],"next_cursor":"{cursor}","generation":{page.generation}'
+    return f"{{{told}}}".encode()
 
 
 def _read(session: Session, services: Services, query: MentionQuery) -> tuple[ChangePage, str]:
@@ -173,21 +183,27 @@ def _read(session: Session, services: Services, query: MentionQuery) -> tuple[Ch
 
 
 def _cursor(mark: Mark, fingerprint: str) -> str:
-    return encode_cursor(f"m:{mark.seq}:{mark.since}:{fingerprint}")
+    generation = f":{mark.generation}" if mark.generation else ""
+    return encode_cursor(f"m:{mark.seq}:{mark.since}:{fingerprint}{generation}")
 
 
 def _seen(cursor: str, fingerprint: str) -> Mark:
     kind, *rest = decode_cursor(cursor).split(":")
-    if kind != "m" or len(rest) != 3 or not all(n.isdecimal() and len(n) < 18 for n in rest[:2]):
+    numbers = [*rest[:2], *rest[3:]]
+    if (
+        kind != "m"
+        or len(rest) not in (3, 4)
+        or not all(n.isdecimal() and len(n) < 18 for n in numbers)
+    ):
         raise InvalidInput("This cursor is not of this list.", field="cursor", hint=_BAD_CURSOR)
-    seq, since, made_for = rest
+    made_for = rest[2]
     if made_for != fingerprint:
         raise InvalidInput(
             "This cursor was made with another filter.",
             field="cursor",
             hint="Send the same filter with it, or begin without a cursor.",
         )
-    return Mark(int(seq), int(since))
+    return Mark(*(int(number) for number in numbers))
 
 
 # --- the filter ----------------------------------------------------------------------------------
@@ -313,6 +329,21 @@ class ReadingMade(BaseModel):
     tags: list[str]
     aspects: list[Aspect] = Field(description="What each clause says, in order.")
     rules_version: str
+    corrected: dict[str, Any] = Field(
+        description="What was read, of each of label, complaint and topics that a person corrected."
+    )
+
+
+class Correction(BaseModel):
+    """What a person said it means; null = left as it was read."""
+
+    brand_id: int | None = Field(description="Toward this brand; null = the text as a whole.")
+    label: Label | None
+    complaint: bool | None
+    topics: list[str] | None
+    by: str = Field(examples=["mina@shop.example"])
+    at: datetime
+    holds: bool = Field(description="The text is still the one it was said of.")
 
 
 class MentionDetail(BaseModel):
@@ -337,6 +368,7 @@ class MentionDetail(BaseModel):
     revisions: list[Revision] = Field(description="Earlier texts, the oldest first.")
     watches: list[Brought]
     readings: list[ReadingMade] = Field(description="The newest set of models first.")
+    corrections: list[Correction] = Field(description="What people said it means.")
 
 
 @router.get("/{mention_id}", response_model=MentionDetail, operation_id="get_mention")
@@ -344,3 +376,72 @@ def get_mention(services: ServicesDep, mention_id: Id) -> Response:
     """One mention with its earlier texts, engagement over time, watches and all readings."""
     with services.database.read() as session:
         return Json(feed.get(session, mention_id, names=not services.settings.hash_authors))
+
+
+# --- corrections ---------------------------------------------------------------------------------
+
+
+class CorrectionIn(Body):
+    """What it means; what is left out stays as it was said before, or read."""
+
+    brand_id: int | None = Field(
+        None, ge=1, le=LARGEST_ID, description="Toward this brand; null = the text as a whole."
+    )
+    label: Literal["positive", "neutral", "negative", "mixed"] | None = None
+    complaint: bool | None = None
+    topics: list[str] | None = Field(
+        None, max_length=20, description="All its topics.", examples=[["delivery"]]
+    )
+
+
+@router.post(
+    "/{mention_id}/corrections",
+    response_model=MentionDetail,
+    operation_id="correct_mention",
+    dependencies=[Writes],
+)
+def correct_mention(
+    services: ServicesDep, now: Now, who: Who, mention_id: Id, body: CorrectionIn
+) -> Response:
+    """Say what a mention means where it was read wrongly. It holds at once, and as long as the text
+    stays the same, whatever reads it later; readers of the feed are told `corrected`.
+
+    Where the mention belongs to one brand, the whole and what it says of the brand are the same.
+    """
+    with services.database.write() as work:
+        corrections.correct(
+            work.session,
+            mention_id,
+            brand_id=body.brand_id,
+            label=body.label,
+            complaint=body.complaint,
+            topics=body.topics,
+            by=name_of(who),
+            now=now,
+        )
+        work.commit()
+    return get_mention(services, mention_id)
+
+
+class Which(BaseModel):
+    """Which correction."""
+
+    brand_id: int | None = Field(
+        None, ge=1, le=LARGEST_ID, description="The one toward this brand; else of the whole."
+    )
+
+
+@router.delete(
+    "/{mention_id}/corrections",
+    response_model=MentionDetail,
+    operation_id="undo_correction",
+    dependencies=[Writes],
+)
+def undo_correction(
+    services: ServicesDep, now: Now, mention_id: Id, query: Annotated[Which, Query()]
+) -> Response:
+    """Take a correction back: the mention means again what was read."""
+    with services.database.write() as work:
+        corrections.undo(work.session, mention_id, brand_id=query.brand_id, now=now)
+        work.commit()
+    return get_mention(services, mention_id)

@@ -13,6 +13,8 @@ from listener.types import Label
 
 LARGEST_ID = 2**53 - 1  # what JavaScript can tell exactly
 
+CORRECTED = "Which of label, complaint and topics are what a person said; the score is the model's."
+
 Id = Annotated[int, Path(ge=1, le=LARGEST_ID, description="Its id.")]
 
 
@@ -40,7 +42,11 @@ def _has_nul(data: Any) -> bool:
 class Sentiment(BaseModel):
     """Polarity of a text."""
 
-    score: float = Field(description="From -1 (negative) to 1.", examples=[-0.72])
+    score: float = Field(
+        description="From -1 (negative) to 1. 0 where `model` is `person`: a person gave the label "
+        "to what no model scores.",
+        examples=[-0.72],
+    )
     label: Label = Field(description="The score in words.", examples=["negative"])
     confidence: float = Field(description="From 0 to 1.", examples=[0.91])
     model: str = Field(description="The model that scored it.", examples=["korean-ngram"])
@@ -68,6 +74,7 @@ class BrandReading(BaseModel):
         description="What further taxonomies say of it, each as taxonomy:category.",
         examples=[["class:support", "intent:question"]],
     )
+    corrected: list[str] = Field(description=CORRECTED, examples=[["label"]])
     spans: list[Span] = Field(
         description="Where its terms stand; empty if it belongs to the brand by where it was found."
     )
@@ -114,6 +121,13 @@ class Mention(BaseModel):
     tags: list[str] = Field(
         description="What further taxonomies say of it, each as taxonomy:category.",
         examples=[["class:support", "intent:question"]],
+    )
+    corrected: list[str] = Field(description=CORRECTED, examples=[["label"]])
+    generation: int = Field(
+        description="Number of the set of models and rules that read it.", examples=[2]
+    )
+    rules_version: str = Field(
+        description="Version of the rules that read it.", examples=["6d021af92b47"]
     )
     rating: float | None = Field(examples=[1])
     rating_min: float | None = Field(description="Lowest rating possible.", examples=[1])

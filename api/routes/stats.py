@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from api import series
 from api.deps import Json, Now, ServicesDep
+from api.routes.generations import SwitchOut
 from api.routes.mentions import brand_id
 from api.routes.schemas import BrandName
 from listener.errors import InvalidInput
-from listener.store import brands, stats
+from listener.store import brands, generations, stats
 from listener.types import Coverage
 
 router = APIRouter(prefix="/api/v1/stats", tags=["stats"])
@@ -71,6 +72,10 @@ class SeriesOut(BaseModel):
         description="How much was collected: `complete`, `partial` (may be more) or `unknown`."
     )
     series: list[SeriesLine]
+    switches: list[SwitchOut] = Field(
+        description="Switches to other models and rules in this time; all counts are by those in "
+        "force now."
+    )
 
 
 @router.get("/series", response_model=SeriesOut, operation_id="get_series")
@@ -97,6 +102,7 @@ def get_series(services: ServicesDep, now: Now, query: Annotated[SeriesQuery, Qu
             tz=ZoneInfo(timezone),
             now=now,
         )
+        switches = generations.switches(session, since=since, until=until)
     return Json(
         {
             "brand": {"id": brand.id, "name": brand.name},
@@ -107,6 +113,7 @@ def get_series(services: ServicesDep, now: Now, query: Annotated[SeriesQuery, Qu
             "series": [
                 {"dimension": dimension, "counts": found.counts[dimension]} for dimension in wanted
             ],
+            "switches": switches,
         }
     )
 
@@ -130,6 +137,9 @@ class TotalsOut(BaseModel):
 
     since: datetime
     until: datetime
+    generation: int | None = Field(
+        description="The set of models and rules they are counted by: see `/api/v1/generations`."
+    )
     items: list[TotalOut]
 
 
@@ -139,6 +149,7 @@ def get_totals(services: ServicesDep, now: Now, query: Annotated[TimeQuery, Quer
     since, until = _time(query, now, timedelta(days=7))
     with services.database.read() as session:
         totals = stats.totals(session, since, until)
+        generation = generations.active_id(session)
     items = [
         {
             "brand": {"id": total.brand_id, "name": total.name},
@@ -151,7 +162,8 @@ def get_totals(services: ServicesDep, now: Now, query: Annotated[TimeQuery, Quer
         }
         for total in totals
     ]
-    return Json({"since": since, "until": until, "items": items})
+    told = {"since": since, "until": until, "generation": generation, "items": items}
+    return Json(told)
 
 
 def _time(query: TimeQuery, now: datetime, length: timedelta) -> tuple[datetime, datetime]:

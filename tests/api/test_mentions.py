@@ -43,7 +43,7 @@ def test_a_page_has_exactly_the_shape_promised(
 ) -> None:
     some(database, brand, 1)
     body = client.get(URL).json()
-    assert set(body) == {"items", "next_cursor"}
+    assert set(body) == {"items", "next_cursor", "generation"}
     (item,) = body["items"]
     assert set(item) == {
         *("id", "seq", "change", "source", "namespace", "external_id", "kind", "url", "author"),
@@ -55,6 +55,9 @@ def test_a_page_has_exactly_the_shape_promised(
             "complaint",
             "topics",
             "tags",
+            "corrected",
+            "generation",
+            "rules_version",
             "rating",
             "rating_min",
         ),
@@ -68,6 +71,7 @@ def test_a_page_has_exactly_the_shape_promised(
         "complaint",
         "topics",
         "tags",
+        "corrected",
         "spans",
     }
     assert item["author"] == "a_u1"
@@ -87,7 +91,11 @@ def test_a_poller_reads_all_and_then_what_changes(
             break
         seen += [item["id"] for item in page["items"]]
     assert seen == [1, 2, 3, 4, 5]
-    assert client.get(URL, params={"cursor": cursor}).json() == {"items": [], "next_cursor": cursor}
+    assert client.get(URL, params={"cursor": cursor}).json() == {
+        "items": [],
+        "next_cursor": cursor,
+        "generation": 1,
+    }
 
     gone = a_read_mention(a_mention("2", "글 2", deleted=True), brand_ids=[brand])
     write(database, gone, a_read_mention(a_mention("3", "글 3 고침"), brand_ids=[brand]))
