@@ -88,8 +88,8 @@ def test_refused_corrections(
     path = f"{URL}/1/corrections"
     is_problem(client.post(path, json={"label": "positive"}), 403, "forbidden")
     is_problem(writer.post(path, json={"label": "uncertain"}), 422, "invalid")
-    is_problem(writer.post(path, json={"brand_id": 99, "label": "mixed"}), 400, "invalid")
-    is_problem(writer.post(path, json={}), 400, "invalid")
+    is_problem(writer.post(path, json={"brand_id": 99, "label": "mixed"}), 422, "invalid")
+    is_problem(writer.post(path, json={}), 422, "invalid")
     is_problem(writer.delete(path), 404, "not-found")
     is_problem(writer.post(f"{URL}/9/corrections", json={"label": "mixed"}), 404, "not-found")
 
