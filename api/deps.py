@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Generic, ParamSpec, Protocol, TypeVar
+from typing import Annotated, Any, Generic, Literal, ParamSpec, Protocol, TypeVar
 
 import orjson
 from fastapi import Depends, Query, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from listener.errors import InvalidInput
@@ -120,6 +121,10 @@ class Connections(Protocol):
         ...
 
 
+# What is counted: every mention, copies of one text once, or everybody who wrote once.
+By = Literal["posts", "stories", "authors"]
+
+
 class Wiring(Protocol):
     """What the API asks of the core's wiring: the parts, and what needs sources or the network
     guard.
@@ -133,6 +138,22 @@ class Wiring(Protocol):
     def secrets(self) -> Secrets: ...
     @property
     def connections(self) -> Connections: ...
+
+    def count_distinct(
+        self,
+        session: Session,
+        brand_id: int,
+        since: datetime,
+        until: datetime,
+        *,
+        by: By,
+        places: Callable[[int], int],
+        wanted: Collection[str] | None = None,
+    ) -> Mapping[str, Mapping[int, int]]:
+        """How many posts, stories or authors of [since, until) there are, by dimension and place;
+        ``places`` gives the place of a time in microseconds.
+        """
+        ...
 
     def source_specs(self) -> Sequence[Mapping[str, Any]]:
         """Every source's spec as JSON."""

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from api.deps import By, Wiring
 from listener.detect.series import build_series, floor_to_step
 from listener.errors import InvalidInput
 from listener.store import coverage as coverages
 from listener.store import stats
+from listener.store.base import to_us
+from listener.store.buckets import STEP, start_of
+from listener.store.stats import Total
 from listener.types import Coverage
 
 STEPS = {"5m": timedelta(minutes=5), "1h": timedelta(hours=1), "1d": timedelta(days=1)}
 MOST_POINTS = 2_500
 _DAY = timedelta(days=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +66,70 @@ def load(
         return _days(session, brand_id, dimensions, since, until, tz, now)
     since = floor_to_step(since, length)
     return _steps(session, brand_id, dimensions, since, until, length, now)
+
+
+def distinct(
+    session: Session,
+    brand_id: int,
+    series: Series,
+    until: datetime,
+    by: By,
+    wiring: Wiring,
+) -> Series:
+    """The same points up to ``until``, with stories or authors counted, each once a point."""
+    if not series.at:
+        return series
+    starts = [to_us(at) for at in series.at]
+    told = wiring.count_distinct(
+        session,
+        brand_id,
+        series.at[0],
+        until,
+        by=by,
+        places=lambda at_us: bisect_right(starts, at_us) - 1,
+        wanted=series.counts,
+    )
+    return replace(
+        series,
+        counts={
+            dimension: [
+                None if count is None else told[dimension].get(place, 0)
+                for place, count in enumerate(counts)
+            ]
+            for dimension, counts in series.counts.items()
+        },
+    )
+
+
+def distinct_totals(
+    session: Session,
+    totals: Sequence[Total],
+    since: datetime,
+    until: datetime,
+    by: By,
+    wiring: Wiring,
+) -> list[Total]:
+    """The same brands with stories or authors counted, each once; the most talked of first."""
+    # Whole buckets, as the totals have them.
+    since, until = (start_of(at + STEP - _MICROSECOND) for at in (since, until))
+    found = []
+    for total in totals:
+        wanted = ("all", "complaint", *total.labels)
+        told = wiring.count_distinct(
+            session, total.brand_id, since, until, by=by, places=lambda _: 0, wanted=wanted
+        )
+        numbers = {dimension: told[dimension].get(0, 0) for dimension in wanted}
+        found.append(
+            replace(
+                total,
+                mentions=numbers["all"],
+                complaints=numbers["complaint"],
+                labels={label: numbers[label] for label in total.labels},
+            )
+        )
+    of_all = sum(total.mentions for total in found)
+    shared = (replace(one, share=one.mentions / of_all if of_all else None) for one in found)
+    return sorted(shared, key=lambda total: (-total.mentions, total.name))
 
 
 def _steps(

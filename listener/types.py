@@ -62,6 +62,14 @@ class Label(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class FlagKind(StrEnum):
+    """Why a mention may not be what a customer says by itself."""
+
+    SPONSORED = "sponsored"  # says that it was paid for, or that the product was a gift
+    PROMOTION = "promotion"  # wants to sell, recruit or lure
+    BOT = "bot"  # one author posts the same again and again
+
+
 class PersonalKind(StrEnum):
     """What kind of personal data stands in a text."""
 

@@ -26,10 +26,10 @@ from api.deps import (
 from api.routes import schemas
 from api.routes.schemas import LARGEST_ID, Body, Id
 from listener.errors import InvalidInput
-from listener.store import corrections, feed
+from listener.store import corrections, feed, flags
 from listener.store.feed import UNSCORED, ChangePage, Mark, MentionFilter
 from listener.store.tables import BrandRow
-from listener.types import Kind, Label
+from listener.types import FlagKind, Kind, Label
 
 router = APIRouter(prefix="/api/v1/mentions", tags=["mentions"])
 
@@ -94,6 +94,18 @@ class FilterQuery(BaseModel):
     )
     watch: int | None = Field(
         None, ge=1, le=LARGEST_ID, description="Id of a watch that brought it."
+    )
+    flagged: bool | None = Field(
+        None,
+        description="`false`: without those that are sponsored, promotional or repeated by one "
+        "author; `true`: these only.",
+    )
+    story: int | None = Field(
+        None,
+        ge=1,
+        le=LARGEST_ID,
+        description="Copies of one story, by its id (`story` of a mention in full). That a mention "
+        "joins or leaves a story is no change of the mention.",
     )
 
 
@@ -237,6 +249,8 @@ def to_filter(
         q=query.q,
         watch_id=query.watch,
         matched=matched,
+        flagged=query.flagged,
+        story_id=query.story,
     )
 
 
@@ -346,6 +360,40 @@ class Correction(BaseModel):
     holds: bool = Field(description="The text is still the one it was said of.")
 
 
+class Member(BaseModel):
+    """One copy of a story."""
+
+    id: int
+    source: str
+    url: str | None
+    event_at: datetime
+    kind: str = Field(description="In what way it is a copy: as `kind` of the story.")
+
+
+class Story(BaseModel):
+    """Mentions that are copies of one text."""
+
+    id: int
+    kind: str = Field(
+        description="`exact`: the same text; `near`: most of it, or a part of it; `syndicated`: "
+        "articles under one headline.",
+        examples=["exact"],
+    )
+    copies: int = Field(description="How many there are, this one among them.", examples=[13])
+    lead: int = Field(description="Id of the fullest copy.")
+    members: list[Member] = Field(description="The first hundred, by time.")
+
+
+class FlagFound(BaseModel):
+    """A flag, and why the mention has it."""
+
+    kind: FlagKind
+    reason: str = Field(
+        description="The words found, or how often it was posted.", examples=["소정의 원고료"]
+    )
+    by_person: bool = Field(description="A person set it.")
+
+
 class MentionDetail(BaseModel):
     """One mention with all that is known of it."""
 
@@ -369,6 +417,9 @@ class MentionDetail(BaseModel):
     watches: list[Brought]
     readings: list[ReadingMade] = Field(description="The newest set of models first.")
     corrections: list[Correction] = Field(description="What people said it means.")
+    story: Story | None = Field(description="Null = it is like no other.")
+    flags: list[FlagFound]
+    flags_decided: bool = Field(description="A person said which flags it has, or that none.")
 
 
 @router.get("/{mention_id}", response_model=MentionDetail, operation_id="get_mention")
@@ -376,6 +427,31 @@ def get_mention(services: ServicesDep, mention_id: Id) -> Response:
     """One mention with its earlier texts, engagement over time, watches and all readings."""
     with services.database.read() as session:
         return Json(feed.get(session, mention_id, names=not services.settings.hash_authors))
+
+
+# --- flags ---------------------------------------------------------------------------------------
+
+
+class FlagsIn(Body):
+    """Which flags it has."""
+
+    flags: list[FlagKind] = Field(max_length=3, description="All of them; empty = none.")
+
+
+@router.put(
+    "/{mention_id}/flags",
+    response_model=MentionDetail,
+    operation_id="put_flags",
+    dependencies=[Writes],
+)
+def put_flags(services: ServicesDep, now: Now, mention_id: Id, body: FlagsIn) -> Response:
+    """Say whether a mention is sponsored, promotional or machine-made. It holds from now on,
+    whatever the text becomes; readers of the feed are told `edited`.
+    """
+    with services.database.write() as work:
+        flags.decide(work.session, mention_id, body.flags, now=now)
+        work.commit()
+    return get_mention(services, mention_id)
 
 
 # --- corrections ---------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from listener.types import Label
+from listener.types import FlagKind, Label
 
 LARGEST_ID = 2**53 - 1  # what JavaScript can tell exactly
 
@@ -128,6 +128,11 @@ class Mention(BaseModel):
     )
     rules_version: str = Field(
         description="Version of the rules that read it.", examples=["6d021af92b47"]
+    )
+    flags: list[FlagKind] = Field(
+        description="`sponsored` (it says so), `promotion` (it sells or lures), `bot` (its author "
+        "posts the same again and again); empty for most.",
+        examples=[[]],
     )
     rating: float | None = Field(examples=[1])
     rating_min: float | None = Field(description="Lowest rating possible.", examples=[1])

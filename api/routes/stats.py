@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
 from api import series
-from api.deps import Json, Now, ServicesDep
+from api.deps import By, Json, Now, ServicesDep
 from api.routes.generations import SwitchOut
 from api.routes.mentions import brand_id
 from api.routes.schemas import BrandName
@@ -34,7 +34,17 @@ class TimeQuery(BaseModel):
     )
 
 
-class SeriesQuery(TimeQuery):
+class CountQuery(TimeQuery):
+    """Which time, and what is counted."""
+
+    count: By = Field(
+        "posts",
+        description="Every mention (`posts`), copies of one text once (`stories`), or everybody "
+        "who wrote once (`authors`); told apart over the whole time or point.",
+    )
+
+
+class SeriesQuery(CountQuery):
     """Which series."""
 
     brand: str = Field(max_length=200, description="Name or id of a brand.", examples=["하늘"])
@@ -66,6 +76,7 @@ class SeriesOut(BaseModel):
 
     brand: BrandName
     step: str
+    count: By = Field(description="What was counted.")
     timezone: str = Field(examples=["Asia/Seoul"])
     at: list[datetime] = Field(description="Where each point begins.")
     coverage: list[Coverage] = Field(
@@ -102,11 +113,14 @@ def get_series(services: ServicesDep, now: Now, query: Annotated[SeriesQuery, Qu
             tz=ZoneInfo(timezone),
             now=now,
         )
+        if query.count != "posts":
+            found = series.distinct(session, brand.id, found, until, query.count, services.wiring)
         switches = generations.switches(session, since=since, until=until)
     return Json(
         {
             "brand": {"id": brand.id, "name": brand.name},
             "step": query.step,
+            "count": query.count,
             "timezone": timezone,
             "at": found.at,
             "coverage": found.coverage,
@@ -133,10 +147,11 @@ class TotalOut(BaseModel):
 
 
 class TotalsOut(BaseModel):
-    """All brands."""
+    """All brands. ``score`` is that of all mentions, whatever is counted."""
 
     since: datetime
     until: datetime
+    count: By = Field(description="What was counted.")
     generation: int | None = Field(
         description="The set of models and rules they are counted by: see `/api/v1/generations`."
     )
@@ -144,11 +159,15 @@ class TotalsOut(BaseModel):
 
 
 @router.get("/totals", response_model=TotalsOut, operation_id="get_totals")
-def get_totals(services: ServicesDep, now: Now, query: Annotated[TimeQuery, Query()]) -> Response:
+def get_totals(services: ServicesDep, now: Now, query: Annotated[CountQuery, Query()]) -> Response:
     """Every brand's mentions, complaints and sentiment in a time (default: 7 days)."""
     since, until = _time(query, now, timedelta(days=7))
     with services.database.read() as session:
         totals = stats.totals(session, since, until)
+        if query.count != "posts":
+            totals = series.distinct_totals(
+                session, totals, since, until, query.count, services.wiring
+            )
         generation = generations.active_id(session)
     items = [
         {
@@ -162,8 +181,15 @@ def get_totals(services: ServicesDep, now: Now, query: Annotated[TimeQuery, Quer
         }
         for total in totals
     ]
-    told = {"since": since, "until": until, "generation": generation, "items": items}
-    return Json(told)
+    return Json(
+        {
+            "since": since,
+            "until": until,
+            "count": query.count,
+            "generation": generation,
+            "items": items,
+        }
+    )
 
 
 def _time(query: TimeQuery, now: datetime, length: timedelta) -> tuple[datetime, datetime]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 import secrets as random_secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from listener.types import Brand, Connection, MatchMode, RawItem, Watch
 
 if TYPE_CHECKING:
     import requests
+    from sqlalchemy.orm import Session
 
     from listener.collect.registry import Registry
     from listener.net.client import Net
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from listener.pipeline.purses import Purses
     from listener.pipeline.readers import Readers
     from listener.pipeline.rescore import Rescorer
+    from listener.pipeline.rollup import By
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
 
@@ -490,6 +492,27 @@ class Services:
         recount_if_switched(self.database, count_flagged=count_flagged)
         screen(self.database, now=self.clock(), limit=screened)
         return roll_up(self.database, count_flagged=count_flagged)
+
+    def count_distinct(
+        self,
+        session: Session,
+        brand_id: int,
+        since: datetime,
+        until: datetime,
+        *,
+        by: By,
+        places: Callable[[int], int],
+        wanted: Collection[str] | None = None,
+    ) -> dict[str, dict[int, int]]:
+        """How many posts, stories or authors of [since, until) there are, by dimension and place;
+        ``places`` gives the place of a time in microseconds.
+        """
+        from listener.pipeline.rollup import distinct
+        from listener.store import buckets
+
+        found = buckets.mentions_between(session, brand_id, since, until)
+        count_flagged = self.settings.count_flagged
+        return distinct(found, by, places, wanted, count_flagged=count_flagged)
 
     def ingest_file(
         self,

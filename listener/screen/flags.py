@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import re
-from enum import StrEnum
 from typing import Final, NamedTuple
 
-
-class FlagKind(StrEnum):
-    """Why a mention may not be what a customer says by itself."""
-
-    SPONSORED = "sponsored"  # says that it was paid for, or that the product was a gift
-    PROMOTION = "promotion"  # wants to sell, recruit or lure
-    BOT = "bot"  # one author posts the same again and again
+from listener.types import FlagKind as FlagKind
 
 
 class Flag(NamedTuple):

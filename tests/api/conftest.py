@@ -10,13 +10,15 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
 from api.app import create_app
 from listener.errors import InvalidInput, TargetForbidden
+from listener.pipeline.rollup import distinct
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import access, channels
+from listener.store import access, buckets, channels
 from listener.store.work import Database
 from listener.types import Brand, Credential, Kind, MatchMode, Param, SourceSpec
 
@@ -61,6 +63,13 @@ class Wired:
         self.database = database
         self.clock = clock
         self.secrets = Secrets.load(settings.home, "a secret of the tests")
+
+    def count_distinct(
+        self, session: Session, brand_id: int, since: datetime, until: datetime, **more: Any
+    ) -> Mapping[str, Mapping[int, int]]:
+        """As the real one does."""
+        found = buckets.mentions_between(session, brand_id, since, until)
+        return distinct(found, more["by"], more["places"], more["wanted"])
 
     def source_specs(self) -> Sequence[Mapping[str, Any]]:
         """The source, as JSON."""

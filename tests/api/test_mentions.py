@@ -53,6 +53,7 @@ def test_a_page_has_exactly_the_shape_promised(
             "language",
             "sentiment",
             "complaint",
+            "flags",
             "topics",
             "tags",
             "corrected",

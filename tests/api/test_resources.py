@@ -14,6 +14,7 @@ from api.deps import Page
 from api.routes import alerts, brands, keys, stats, watches
 from builders import NOW, a_mention, a_read_mention, stored_brand, stored_watch
 from listener.pipeline.rollup import roll_up
+from listener.pipeline.screening import screen
 from listener.store import coverage, gaps, jobs, outbox, runs
 from listener.store.tables import AlertRow, ChannelRow, SpikeRow, WatchRow
 from listener.store.work import Database
@@ -507,6 +508,67 @@ def test_totals_give_the_share_of_voice(client: TestClient, database: Database, 
     assert body["items"][0]["labels"]["negative"] == 3
     assert body["items"][0]["score"] == pytest.approx(-0.6)
     assert body["items"][2]["score"] is None
+
+
+def test_stories_and_authors_are_counted_over_the_whole_time(
+    client: TestClient, database: Database, brand: int, is_problem: Problem
+) -> None:
+    press = "하늘이 부산에 세 번째 물류센터를 열고 다음 날 아침까지 배송하겠다고 밝혔습니다"
+    for minutes in (10, 70, 130):
+        mention = a_mention(
+            f"p{minutes}", press, published_at=NOW - timedelta(minutes=minutes), author=None
+        )
+        write(database, a_read_mention(mention, brand_ids=[brand]))
+    counted(database, brand, 20, 80)
+    screen(database, now=NOW)
+    roll_up(database)
+
+    def total(**query: str) -> tuple[int, int]:
+        (told,) = client.get(f"{V1}/stats/totals", params=query).json()["items"]
+        return told["mentions"], told["labels"]["negative"]
+
+    assert (total(), total(count="stories"), total(count="authors")) == ((5, 5), (3, 3), (4, 4))
+
+    def line(**query: str) -> list[int | None]:
+        given = {"brand": str(brand), "from": "2025-03-10T09:00:00Z"} | query
+        body = client.get(f"{V1}/stats/series", params=given).json()
+        stats.SeriesOut.model_validate(body)
+        counts: list[int | None] = body["series"][0]["counts"]
+        return counts
+
+    assert line(step="1d")[-1:] == [5]
+    assert line(step="1d", count="stories")[-1:] == [3]
+    assert line(count="stories") == line(count="posts")
+    is_problem(client.get(f"{V1}/stats/totals?count=likes"), 400, "invalid")
+
+
+def test_flags_are_shown_filtered_and_set_by_people(
+    client: TestClient, writer: TestClient, database: Database, brand: int, is_problem: Problem
+) -> None:
+    said = "하늘 신발 후기예요. 업체로부터 제품을 무상으로 제공받아 썼어요."
+    write(
+        database,
+        a_read_mention(a_mention("1", said), brand_ids=[brand]),
+        a_read_mention(a_mention("2", "하늘 배송이 늦어요"), brand_ids=[brand]),
+    )
+    screen(database, now=NOW)
+
+    def ids(flagged: str) -> list[int]:
+        page = client.get(f"{V1}/mentions", params={"flagged": flagged}).json()
+        return [item["id"] for item in page["items"]]
+
+    assert (ids("true"), ids("false")) == ([1], [2])
+    detail = client.get(f"{V1}/mentions/1").json()
+    assert detail["item"]["flags"] == ["sponsored"]
+    assert (detail["flags"][0]["kind"], detail["flags"][0]["by_person"]) == ("sponsored", False)
+    assert detail["story"] is None
+
+    is_problem(client.put(f"{V1}/mentions/1/flags", json={"flags": []}), 403, "forbidden")
+    body = writer.put(f"{V1}/mentions/1/flags", json={"flags": []}).json()
+    assert (body["flags"], body["flags_decided"]) == ([], True)
+    writer.put(f"{V1}/mentions/2/flags", json={"flags": ["bot"]})
+    assert (ids("true"), ids("false")) == ([2], [1])
+    is_problem(writer.put(f"{V1}/mentions/9/flags", json={"flags": []}), 404, "not-found")
 
 
 # --- keys, health --------------------------------------------------------------------------------
