@@ -23,6 +23,7 @@ class End(Enum):
     """What stands behind the noun of a written word."""
 
     OPEN = "open"  # nothing: the phrase may go on
+    WEAK = "weak"  # nothing, and never anything: a noun before nouns only (거품 용기), if any
     CLOSED = "closed"  # a particle, the copula or a verb made of the noun: the phrase ends
     NONE = "none"  # there is no noun
 
@@ -368,8 +369,10 @@ class Lexicon:
             return made
         if self._is_verb(form):
             return NO_NOUN
-        if not self._may_be_noun(form) or self._never_inflected(form):
+        if not self._may_be_noun(form):
             return NO_NOUN
+        if self._never_inflected(form):
+            return NO_NOUN if _final(form[-1]) == "ㄴ" else Cut(form, End.WEAK)
         return Cut(_singular(form), End.OPEN)
 
     def _leads(self, form: str, following: str) -> bool:

@@ -58,7 +58,8 @@ class Word(NamedTuple):
     """One written word of a phrase: its noun."""
 
     noun: str
-    closes: bool  # nothing can follow it in the same phrase
+    closes: bool = False  # nothing can follow it in the same phrase
+    weak: bool = False  # it does not stand at the end of a phrase
 
 
 Run = tuple[Word, ...]  # nouns that stand side by side
@@ -85,20 +86,18 @@ class Finder:
     def runs(self, text: str) -> list[Run]:
         """The nouns of a text that stand side by side, in order."""
         found: list[Run] = []
-        run: list[Word] = []
         for tokens in _stretches(text):
+            run: list[Word] = []
             for place, token in enumerate(tokens):
                 following = tokens[place + 1] if place + 1 < len(tokens) else ""
                 word = self._word(token, following)
                 if word is not None:
                     run.append(word)
-                if run and (word is None or word.closes):
-                    found.append(tuple(run))
+                if word is None or word.closes:
+                    found.append(_ended(run))
                     run = []
-            if run:
-                found.append(tuple(run))
-                run = []
-        return found
+            found.append(_ended(run))
+        return [run for run in found if run]
 
     def phrases(self, text: str) -> list[Phrase]:
         """All runs of one to three nouns within the runs of a text."""
@@ -109,11 +108,11 @@ class Finder:
             return None
         if not is_hangul(token):
             plain = token in ENGLISH_PLAIN or len(token) < 2
-            return None if plain else Word(_base(token), closes=False)
+            return None if plain else Word(_base(token))
         noun, end = self.lexicon.cut(token, following)
         if end is End.NONE or noun in self.breaks:
             return None
-        return Word(noun, end is End.CLOSED)
+        return Word(noun, end is End.CLOSED, end is End.WEAK)
 
 
 def written_words(text: str) -> list[str]:
@@ -130,11 +129,19 @@ def key_of(words: Sequence[str]) -> str:
     return key
 
 
+def _ended(run: list[Word]) -> Run:
+    while run and run[-1].weak:
+        run.pop()
+    return tuple(run)
+
+
 def _within(run: Run) -> Iterator[Phrase]:
     nouns = [word.noun for word in run]
     for start in range(len(nouns)):
         for end in range(start + 1, min(start + LONGEST, len(nouns)) + 1):
             words = nouns[start:end]
+            if run[end - 1].weak:
+                continue
             if len(words) > 1 and len(set(words)) < len(words):
                 continue
             yield Phrase(
