@@ -13,8 +13,9 @@ from typing import Final, NamedTuple
 
 from ahocorasick_rs import AhoCorasick
 
-from listener.enrich.patterns import Pattern, alternation, compile_pattern
+from listener.enrich.patterns import Kind, Pattern, alternation
 from listener.enrich.rulesfile import (
+    ANY,
     AREA,
     BUILT_IN,
     RULE_LANGUAGES,
@@ -25,12 +26,23 @@ from listener.enrich.rulesfile import (
     read_rules_text,
 )
 
-__all__ = ["RULE_LANGUAGES", "Filter", "Hit", "Rules", "compile_rules", "fold", "load_rules"]
+__all__ = [
+    "RULE_LANGUAGES",
+    "Filter",
+    "Hit",
+    "Rules",
+    "compile_rules",
+    "fold",
+    "load_rules",
+    "rules_version",
+]
 
 # Part of the version: a change in how the rules are applied is a change of the rules.
 _ENGINE: Final = "2"
 _HALF: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which no UTF-8 can hold
 _LONGEST: Final = 100  # characters; no exception is longer
+_ALNUM: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_PLAIN, _WORD, _LEADS = Kind.PLAIN, Kind.WORD, Kind.LEADS  # looked up for every anchor
 _ADVERBS_KO: Final = (
     "전혀|하나도|아예|거의|별로|별|딱히|일절|한번도|한 번도|단 한번도|"
     "특별히|특별한|별다른|아무|크게|그다지|바로|금방|싹|즉시|빨리|빠르게|전부|모두|다|이제"
@@ -73,6 +85,7 @@ class Filter:
 
     before: re.Pattern[str]
     after: re.Pattern[str]
+    any: re.Pattern[str]  # found in every text in which one of the others could be
 
     def applies(self, text: str, hit: Hit, start: int, end: int) -> bool:
         """Look at what stands before and after the hit within the clause [start, end)."""
@@ -82,6 +95,18 @@ class Filter:
         )
 
 
+class TagRule(NamedTuple):
+    """A category that is no area, as it is asked of every text."""
+
+    tag: str
+    single: bool  # of its taxonomy, a text gets the first that fits only
+    taxonomy: str
+    asked: bool
+    positive_from: float | None
+    areas: frozenset[str]
+    complaint_areas: frozenset[str]  # those that count in a complaint, with the areas
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
     """Compiled rules. Immutable; safe to share between threads."""
@@ -89,6 +114,7 @@ class Rules:
     version: str
     taxonomies: tuple[Taxonomy, ...]
     topics: tuple[str, ...]  # the keys of the areas
+    tags: tuple[TagRule, ...]
     told_tags: frozenset[str]  # those whose words only count where they are told
     problem_tags: frozenset[str]  # those whose words tell a problem
     strong_negative: float
@@ -97,6 +123,7 @@ class Rules:
     negation: Filter
     unreal: Filter
     question: re.Pattern[str]
+    may_ask: re.Pattern[str]  # found in every text in which ``question`` could be
     reproach: re.Pattern[str]
     _automaton: AhoCorasick
     _by_anchor: tuple[tuple[_Rule, ...], ...]
@@ -119,18 +146,31 @@ class Rules:
         hits: list[Hit] = []
         exceptions: list[Hit] = []
         tried: set[int] = set()
+        length = len(text)
         for anchor, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
+            inside = start > 0 and text[start - 1] in _ALNUM
             for role, topic, pattern in self._by_anchor[anchor]:
-                target = exceptions if role == "except" else hits
-                if pattern.plain:
-                    target.append(Hit(role, topic, start, end))
-                elif pattern.leads:
-                    if found := pattern.regex.match(text, start):
-                        target.append(Hit(role, topic, start, found.end()))
-                elif id(pattern) not in tried:
-                    tried.add(id(pattern))
-                    for found in pattern.regex.finditer(text):
-                        target.append(Hit(role, topic, found.start(), found.end()))
+                kind = pattern.kind
+                if kind is _PLAIN:
+                    pass
+                elif kind is _WORD:
+                    if inside or (end < length and text[end] in _ALNUM):
+                        continue
+                elif kind is _LEADS:
+                    if inside and pattern.bounded:
+                        continue
+                    found = pattern.regex.match(text, start)
+                    if found is None:
+                        continue
+                    end = found.end()
+                else:
+                    if id(pattern) not in tried:
+                        tried.add(id(pattern))
+                        target = exceptions if role == "except" else hits
+                        for found in pattern.regex.finditer(text):
+                            target.append(Hit(role, topic, found.start(), found.end()))
+                    continue
+                (exceptions if role == "except" else hits).append(Hit(role, topic, start, end))
         if not exceptions:
             return hits
         hidden: defaultdict[str, list[Hit]] = defaultdict(list)
@@ -160,8 +200,12 @@ def load_rules(path: Path | None = None) -> Rules:
 
 def compile_rules(text: str, name: str = BUILT_IN) -> Rules:
     """Compile the text of a rules file; ``name`` is what errors call it. Raises InvalidInput."""
-    version = hashlib.sha256(_ENGINE.encode() + text.encode()).hexdigest()[:12]
-    return _Compiler(parse_rules(text, name)).compile(version)
+    return _Compiler(parse_rules(text, name)).compile(rules_version(text))
+
+
+def rules_version(text: str) -> str:
+    """The version of a text of rules: a hash of it and of how this release applies rules."""
+    return hashlib.sha256(_ENGINE.encode() + text.encode()).hexdigest()[:12]
 
 
 class _Compiler:
@@ -181,6 +225,7 @@ class _Compiler:
             version=version,
             taxonomies=said.taxonomies,
             topics=tuple(c.key for t in said.taxonomies if t.key == AREA for c in t.categories),
+            tags=tuple(_tag_rules(said)),
             told_tags=frozenset(
                 f"{t.key}:{c.key}" for t in said.taxonomies for c in t.categories if c.told
             ),
@@ -193,6 +238,7 @@ class _Compiler:
             negation=_filter(said.negation),
             unreal=_filter(said.unreal),
             question=re.compile(rf"(?:\?|{alternation(said.ending_ko)})[\s?!.~ㅠㅜㅋㅎ]*$"),
+            may_ask=re.compile(rf"\?|{alternation(said.ending_ko)}"),
             reproach=re.compile(_words(said.reproach)),
             _automaton=AhoCorasick(list(by_anchor)),
             _by_anchor=tuple(tuple(found) for found in by_anchor.values()),
@@ -203,20 +249,37 @@ class _Compiler:
         for taxonomy in said.taxonomies:
             for category in taxonomy.categories:
                 if taxonomy.key == AREA:
-                    yield from _section("topic", category.key, category.words)
+                    yield from self._section("topic", category.key, category.words)
                 else:
-                    yield from _section("tag", f"{taxonomy.key}:{category.key}", category.words)
-        yield from _section("things", "", said.things)
-        yield from _section("failures", "", said.failures)
+                    tag = f"{taxonomy.key}:{category.key}"
+                    yield from self._section("tag", tag, category.words)
+        yield from self._section("things", "", said.things)
+        yield from self._section("failures", "", said.failures)
         for topic, words in said.near.items():
-            yield from _section("with", topic, words)
+            yield from self._section("with", topic, words)
+
+    def _section(self, role: str, name: str, words: Words) -> Iterator[_Rule]:
+        for source in (*words.ko, *words.en):
+            yield _Rule(role, name, self._said.patterns[source])
+        for source in words.excepted:
+            yield _Rule("except", f"{role}:{name}", self._said.patterns[source])
 
 
-def _section(role: str, name: str, words: Words) -> Iterator[_Rule]:
-    for source in (*words.ko, *words.en):
-        yield _Rule(role, name, compile_pattern(source))
-    for source in words.excepted:
-        yield _Rule("except", f"{role}:{name}", compile_pattern(source))
+def _tag_rules(said: RulesFile) -> Iterator[TagRule]:
+    every = frozenset(c.key for t in said.taxonomies if t.key == AREA for c in t.categories)
+    for taxonomy in said.taxonomies:
+        for category in taxonomy.categories if taxonomy.key != AREA else ():
+            areas = every if ANY in category.areas else frozenset(category.areas)
+            hurt = every if ANY in category.complaint_areas else category.complaint_areas
+            yield TagRule(
+                tag=f"{taxonomy.key}:{category.key}",
+                single=taxonomy.single,
+                taxonomy=taxonomy.key,
+                asked=category.asked,
+                positive_from=category.positive_from,
+                areas=areas,
+                complaint_areas=areas.union(hurt),
+            )
 
 
 def _filter(said: Mapping[str, tuple[str, ...]]) -> Filter:
@@ -232,7 +295,8 @@ def _filter(said: Mapping[str, tuple[str, ...]]) -> Filter:
         rf"(?:[가-힣]{{0,3}}지[는도를]?\s*)?{alternation(said['after_ko'])}"
         rf"|[\s\-]*{alternation(said['after_en'])}"
     )
-    return Filter(re.compile(before), re.compile(after))
+    free = tuple(dict.fromkeys(source for sources in said.values() for source in sources))
+    return Filter(re.compile(before), re.compile(after), re.compile(alternation(free)))
 
 
 def _words(sources: tuple[str, ...]) -> str:
