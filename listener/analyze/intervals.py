@@ -40,7 +40,7 @@ def share_change(now: int, total: int, before: int, total_before: int) -> Interv
 def two_sided(t: float, freedom: float) -> float:
     """The chance of a |t| at least this large, Student's t with ``freedom`` degrees.
 
-    By the normal approximation 26.7.8 of Abramowitz & Stegun, good to 0.001 from 10 degrees on.
+    By the normal approximation 26.7.8 of Abramowitz & Stegun, good to 0.002 from 10 degrees on.
     """
     z = t * (1 - 1 / (4 * freedom)) / math.sqrt(1 + t * t / (2 * freedom))
     return math.erfc(abs(z) / math.sqrt(2))

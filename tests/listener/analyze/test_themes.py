@@ -46,7 +46,7 @@ def test_a_planted_phrase_comes_first() -> None:
     assert set(themes[0].mention_ids) == {10_000 + n for n in range(len(PLANTED))}
     # Its parts, and the spelling without a space, are one theme with it.
     assert len(themes) == 1
-    assert "거품용기" in phrase_words(
+    assert "거품용기 누수" in phrase_words(
         [{"text": p.text, "variants": list(p.variants)} for p in themes[0].phrases]
     )
 
