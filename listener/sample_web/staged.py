@@ -15,7 +15,13 @@ def staged(plan: Plan, people: People) -> list[Item]:
     """Edits that happen while one watches, a back-dated article, and markup on each channel."""
     rng = random.Random(f"{plan.seed}:{plan.start.isoformat()}:staged")
     writer = Writer(rng, people)
-    return [*_edits(writer, plan), *_late(writer, plan), *_markup(writer, plan)]
+    return [
+        *_edits(writer, plan),
+        *_late(writer, plan),
+        *_markup(writer, plan),
+        *_press(writer, plan),
+        *_paid(writer, plan),
+    ]
 
 
 def _edits(writer: Writer, plan: Plan) -> list[Item]:
@@ -78,6 +84,64 @@ def _late(writer: Writer, plan: Plan) -> list[Item]:
     return [
         replace(article, published=shown - timedelta(hours=26)),
         replace(review, published=review.published - timedelta(days=6, hours=3)),
+    ]
+
+
+def _press(writer: Writer, plan: Plan) -> list[Item]:
+    """A press release that one newsroom after the other prints."""
+    at = plan.start - timedelta(hours=7, minutes=10)
+    first = writer.report(
+        at,
+        f"{OWN.name}, 김포에 세 번째 물류센터… 새벽배송 권역 두 배로",
+        f"{OWN.name}이 경기 김포에 세 번째 물류센터를 열었다. 하루 6만 상자를 처리하는 규모로, "
+        "새벽배송 권역이 수도권 서부와 인천까지 두 배로 넓어진다. 회사는 냉장 차량 120대를 새로 "
+        "들이고 지역에서 400명을 뽑는다고 밝혔다.",
+        "ko",
+        OWN,
+    )
+    minutes = (26, 49, 95, 170, 260, 385)
+    return [first, *(writer.copy(at + timedelta(minutes=m), first) for m in minutes)]
+
+
+def _paid(writer: Writer, plan: Plan) -> list[Item]:
+    """Sponsored posts, which say so, and an offer that one account posts again and again."""
+    items = []
+    for hours, title, text in (
+        (
+            30,
+            f"{OWN.name} 밀키트 솔직 후기",
+            f"{OWN.name} 밀키트로 저녁 차렸어요. 재료가 손질돼 있어 15분이면 끝나네요.\n\n"
+            "※ 업체로부터 제품을 무상으로 제공받아 작성한 후기입니다.",
+        ),
+        (
+            11,
+            "새벽배송 샐러드 일주일 먹어 본 이야기",
+            f"{OWN.name} 샐러드 구독 일주일 차! 채소가 싱싱해서 아침이 즐거워요.\n\n"
+            f"{OWN.name} 서포터즈 활동으로 소정의 원고료를 받았습니다.",
+        ),
+        (
+            3,
+            f"체험단으로 만난 {OWN.name} 과일 상자",
+            f"체험단에 선정되어 {OWN.name} 과일 상자를 받아 봤어요. 딸기가 특히 달아요.",
+        ),
+    ):
+        at = plan.start - timedelta(hours=hours, minutes=20)
+        items.append(writer.thread(at, title, text, "ko", OWN, "quality", "praise"))
+    offer = writer.thread(
+        plan.start - timedelta(hours=5),
+        f"{OWN.name} 할인코드 나눕니다",
+        f"{OWN.name} 첫 구매 역대급 할인! 추천인 코드 넣으면 만 원 적립, 선착순 마감 임박이라 "
+        "서두르세요. 아래 링크 클릭하고 오픈채팅으로 오시면 바로 알려 드려요.",
+        "ko",
+        OWN,
+        "price",
+        "neutral",
+    )
+    again = (plan.start - timedelta(minutes=m) for m in (230, 140, 55))
+    return [
+        *items,
+        offer,
+        *(replace(offer, id=writer.id_for("forum", at), appears=at, published=at) for at in again),
     ]
 
 

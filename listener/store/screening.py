@@ -10,12 +10,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from sqlalchemy import BigInteger, delete, func, select, text, type_coerce, update
+from sqlalchemy import BigInteger, delete, exists, func, select, text, type_coerce, update
 from sqlalchemy.orm import Session
 
 from listener.store.base import from_us
 from listener.store.tables import (
     FlagRow,
+    MatchRow,
     MentionRow,
     MentionStoryRow,
     SketchRow,
@@ -375,3 +376,38 @@ def forget_old_sketches(
     ).all()
     forget_sketches(session, ids)
     return len(ids)
+
+
+# --- for lists -----------------------------------------------------------------------------------
+
+
+class Beside(NamedTuple):
+    """The story of a mention, and how many other copies belong to any brand."""
+
+    story_id: int
+    others: int
+
+
+def beside(session: Session, mention_ids: Collection[int]) -> dict[int, Beside]:
+    """The stories of those mentions that have one, by mention."""
+    story_of = {
+        mention_id: story_id
+        for mention_id, story_id in session.execute(
+            select(MentionStoryRow.mention_id, MentionStoryRow.story_id).where(
+                among(session, MentionStoryRow.mention_id, sorted(mention_ids))
+            )
+        )
+    }
+    counts = dict.fromkeys(story_of.values(), 0)
+    matched = exists().where(MatchRow.mention_id == MentionStoryRow.mention_id)
+    for story_id, count in session.execute(
+        select(MentionStoryRow.story_id, func.count())
+        .where(among(session, MentionStoryRow.story_id, sorted(counts)), matched)
+        .group_by(MentionStoryRow.story_id)
+    ):
+        counts[story_id] = count
+    return {
+        mention_id: Beside(story_id, counts[story_id] - 1)
+        for mention_id, story_id in story_of.items()
+        if counts[story_id] > 1
+    }
