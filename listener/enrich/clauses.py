@@ -40,7 +40,7 @@ _ENDING_KO: Final = re.compile(r"(?<=[가-힣])(?:니다|[어아에예해네군�
 
 # Where a clause may be cut if both sides speak of different things.
 _SOFT: Final = re.compile(
-    r",\s*|(?<=[가-힣])(?:고|며|면서|구)\s+|\s+(?=and\s)|\s+/\s+", re.IGNORECASE
+    r",\s*|(?<=[가-힣])(?:(?<!말)고|며|면서|구)\s+|\s+(?=and\s)|\s+/\s+", re.IGNORECASE
 )
 _SMALL: Final = re.compile(
     r"\b(?:the|a|an|my|your|their|its|and|or|of|for|with|both|also)\b|(?<![가-힣])(?:이|가|은|는|을|를|도|만|의|랑|"
@@ -58,6 +58,8 @@ _AHEAD_OF_STANDARD: Final = re.compile(
     r"(?:(?:the|my|any)\s+)?$",
     re.IGNORECASE,
 )
+_NEED_CHOICE: Final = frozenset({"over", "from", "left"})
+_MEASURES: Final = frozenset({"보다", "에 비하면", "에비하면", "에 비해", "에비해", "말고", "대신"})
 _CHOSEN: Final = re.compile(
     r"\b(?:prefer\w*|choos\w*|chose\w*|pick\w*|any ?day|every time|switch\w*|mov(?:e|ed|ing)|"
     r"chang\w+|for)\b",
@@ -233,17 +235,15 @@ def _standards(text: str, piece: Clause, spots: Sequence[tuple[int, int, int]]) 
     for start, end, brand in spots:
         behind = _BEHIND_STANDARD.match(text, end, piece.end)
         ahead = _AHEAD_OF_STANDARD.search(text, max(start - 30, piece.start), start)
-        if ahead and _needs_verb(ahead[1]) and not _CHOSEN.search(text, piece.start, piece.end):
-            ahead = None
-        if behind and behind[1] == "에서" and not _MOVED.search(text, end, piece.end):
-            behind = None
+        if ahead and ahead[1].lower() in _NEED_CHOICE:
+            ahead = ahead if _CHOSEN.search(text, piece.start, piece.end) else None
+        if behind and behind[1] not in _MEASURES:
+            # Somebody used it: that is said against it only where another is moved to.
+            moved = len(spots) > 1 and _MOVED.search(text, end, piece.end)
+            behind = behind if moved else None
         if ahead or behind:
             found.add(brand)
     return found
-
-
-def _needs_verb(word: str) -> bool:
-    return word in {"over", "from", "left"}
 
 
 def _moved(

@@ -31,8 +31,8 @@ def rules_to_dict(text: str, name: str = BUILT_IN) -> dict[str, Any]:
     """The rules as lists, texts, flags and numbers only (fit for JSON).
 
     ``{"taxonomies": [{"key", "name_ko", "name_en", "single", "categories": [{"key", "name_ko",
-    "name_en", "ko", "en", "except", "told", "problem", "asked", "positive_from",
-    "areas", "complaint_areas"}]}]}`` and, as in the file, "problem", "negation", "unreal", "question" and
+    "name_en", "ko", "en", "except", "told", "problem", "asked", "positive_from", "areas",
+    "complaint_areas"}]}]}`` and, as in the file, "problem", "negation", "unreal", "question" and
     "complaint". Raises InvalidInput as parse_rules does.
     """
     said = parse_rules(text, name)

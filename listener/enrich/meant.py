@@ -9,6 +9,9 @@ from typing import Final
 from listener.enrich.clauses import Clause
 from listener.enrich.rules import Hit, Rules
 
+# Characters at the end of a question that tell that it is one.
+_ENDING: Final = 24
+
 # Characters; a "clause" that goes on for longer is a text without stops.
 _NEAR: Final = 200
 
@@ -21,6 +24,10 @@ class Meant:
         self._clauses = clauses
         self._rules = rules
         self._topics: dict[str, list[int]] | None = None
+        # Most texts hold no word of the filters at all; then no hit needs to be looked at.
+        self._may_deny = rules.negation.any.search(text) is not None
+        self._may_suppose = rules.unreal.any.search(text) is not None
+        self._may_ask = rules.may_ask.search(text) is not None
 
     def problems(self, hits: Sequence[Hit]) -> list[Hit]:
         """The problems among the hits that are told."""
@@ -37,24 +44,33 @@ class Meant:
             case _:
                 return False
 
+    def clause_of(self, hit: Hit) -> int:
+        """The number of the clause in which a hit begins."""
+        if len(self._clauses) == 1:
+            return 0
+        return max(bisect_right(self._clauses, (hit.start, _FAR)) - 1, 0)
+
     def told(self, hit: Hit, *, denied: bool = True) -> bool:
         """Whether it is said of something real. ``denied`` = a negation beside it takes it back."""
         text, rules = self._text, self._rules
         start, end = self._around(hit)
-        if denied and rules.negation.applies(text, hit, start, end):
+        if denied and self._may_deny and rules.negation.applies(text, hit, start, end):
             return False
-        if rules.unreal.applies(text, hit, start, end):
+        if self._may_suppose and rules.unreal.applies(text, hit, start, end):
             return False
-        asked = rules.question.search(text, start, end)
-        return not asked or bool(rules.reproach.search(text, start, end))
+        return not self._asked(start, end)
 
     def asks(self, within: Sequence[Clause]) -> bool:
         """Whether one of the clauses is a plain question, not a reproach."""
-        return any(
-            self._rules.question.search(self._text, max(start, end - _NEAR), end) is not None
-            and self._rules.reproach.search(self._text, max(start, end - _NEAR), end) is None
-            for start, end in within
-        )
+        return any(self._asked(start, end) for start, end in within)
+
+    def _asked(self, start: int, end: int) -> bool:
+        """Whether [start, end) ends as a question and is no reproach."""
+        if not self._may_ask:
+            return False
+        if self._rules.question.search(self._text, max(start, end - _ENDING), end) is None:
+            return False
+        return self._rules.reproach.search(self._text, max(start, end - 2 * _NEAR), end) is None
 
     def _beside_topic(self, hit: Hit, hits: Sequence[Hit]) -> bool:
         """Whether the topic of a word that needs one stands in the same clause."""
@@ -65,7 +81,9 @@ class Meant:
                     self._topics.setdefault(one.topic, []).append(one.start)
             for places in self._topics.values():
                 places.sort()
-        places = self._topics.get(hit.topic, [])
+        places = self._topics.get(hit.topic)
+        if places is None:
+            return False
         start, end = self._around(hit)
         index = bisect_left(places, start)
         return index < len(places) and places[index] < end

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import Enum, auto
 from functools import cached_property
-from typing import Final, NamedTuple
+from typing import Final
 
 _HANGUL: Final = re.compile("[ㄱ-ㆎ가-힣]")
 _TOKEN: Final = re.compile(r"\s+\.\.\s+|\s+|\([^()]*\)\??|[\^$*]|[^\s()^$*|?]+|.")
@@ -20,6 +21,16 @@ _END_KO: Final = f"(?:{_PARTICLES})?(?![가-힣])"
 _START_EN: Final = "(?<![a-z0-9])"
 _END_EN: Final = "(?![a-z0-9])"
 _GAP_KO: Final = r"[^.!?\n]{0,15}?"
+# Small words of longer patterns have no endings.
+_UNINFLECTED: Final = frozenset(
+    (
+        "the and for any are was were been has have had not too you your our his her its their they"
+    ).split()
+    + "this that with from out off over very really does did will would can could may".split()
+)
+
+# Ways to write neighbouring words that are looked for at once; more are looked for in parts.
+_MOST_WAYS: Final = 200
 _GAP_EN: Final = r"\b[^.!?\n]{0,30}?\b"
 
 
@@ -27,11 +38,13 @@ class BadPattern(ValueError):
     """A pattern cannot be read; the message says why."""
 
 
-class _Part(NamedTuple):
-    """Words of which one occurs in what a pattern finds; ``leads``: it begins with that word."""
+class Kind(Enum):
+    """How much of a pattern its anchors are, so that the least is done where one is found."""
 
-    words: tuple[str, ...]
-    leads: bool
+    PLAIN = auto()  # finding an anchor is finding the pattern
+    WORD = auto()  # ... if no letter or digit stands on either side
+    LEADS = auto()  # the pattern can only begin where the anchor does
+    WITHIN = auto()  # the pattern is somewhere around it
 
 
 @dataclass(frozen=True)
@@ -41,13 +54,22 @@ class Pattern:
     source: str
     expression: str
     anchors: tuple[str, ...]
-    plain: bool  # the pattern is its only anchor: finding the anchor is finding the pattern
-    leads: bool  # the pattern begins with its anchor: it can only be found where the anchor is
+    kind: Kind
+    bounded: bool  # it does not begin within a word
 
     @cached_property
     def regex(self) -> re.Pattern[str]:
         """The compiled expression. Compiling all of them takes a second; most texts need a few."""
         return re.compile(self.expression)
+
+
+@dataclass(slots=True)
+class _Run:
+    """Neighbouring words of a pattern: all the ways in which they may be written."""
+
+    ways: list[str]
+    first: bool  # the pattern begins with them
+    exact: bool = True  # what is found is one of them, without endings
 
 
 def compile_pattern(source: str) -> Pattern:
@@ -56,20 +78,26 @@ def compile_pattern(source: str) -> Pattern:
     if not text:
         raise BadPattern("an empty pattern would match everything")
     korean = bool(_HANGUL.search(text))
-    body, parts = _translate(text, korean=korean, last=True)
+    body, runs = _translate(text, korean=korean, last=True)
     if not korean and text[0] not in "^":
         body = _START_EN + body
-    # The part whose shortest alternative is longest is the rarest in texts.
-    part = max(parts, key=lambda part: min(len(w) for w in part.words), default=None)
-    if part is None:
+    # The words whose shortest writing is longest are the rarest in texts; those that the pattern
+    # begins with are cheaper to look into.
+    found = [run for run in runs if all(run.ways)]
+    if not found:
         raise BadPattern("it needs a word that is not optional")
-    anchors = tuple(dict.fromkeys(part.words))
+    run = max(found, key=lambda run: min(map(len, run.ways)) + 1.5 * run.first)
+    whole = len(runs) == 1 and run.exact
+    if korean:
+        kind = Kind.PLAIN if whole and text[0] != "^" and "$" not in text else None
+    else:
+        kind = Kind.WORD if whole and not text.startswith("^") else None
     return Pattern(
         source=source,
         expression=body,
-        anchors=anchors,
-        plain=korean and anchors == (text,),
-        leads=part.leads,
+        anchors=tuple(dict.fromkeys(run.ways)),
+        kind=kind or (Kind.LEADS if run.first else Kind.WITHIN),
+        bounded=run.first and not korean,
     )
 
 
@@ -84,23 +112,24 @@ def alternation(sources: tuple[str, ...]) -> str:
     return f"(?:{'|'.join(bodies)})"
 
 
-def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Part]]:
-    """The regular expression, and for each part that must occur the words of which one must.
+def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Run]]:
+    """The regular expression, and the runs of words of which each must occur.
 
     ``last`` says that the pattern ends where the text ends, so that an English word there gets its
     endings.
     """
     pieces = _TOKEN.findall(text)
     out: list[str] = []
-    parts: list[_Part] = []
-    first = 1 if pieces[0] == "^" else 0
+    runs: list[_Run] = [_Run([""], first=True)]
     for index, piece in enumerate(pieces):
         after = pieces[index + 1] if index + 1 < len(pieces) else ""
         ends = last if after == "" else after.isspace() or after.strip() == ".."
         if piece.strip() == "..":
             out.append(_GAP_KO if korean else _GAP_EN)
+            runs.append(_Run([""], first=False))
         elif piece.isspace():
-            out.append(r"\s*" if korean else r"[\s\-]+")
+            out.append(" ?" if korean else r"[ \-]")
+            _extend(runs, ["", " "] if korean else [" ", "-"])
         elif piece == "^":
             if index:
                 raise BadPattern("'^' stands at the beginning only")
@@ -109,63 +138,78 @@ def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Part]
             out.append(_END_KO if korean else _END_EN)
         elif piece == "*":
             out.append("" if korean else "[a-z]*")
+            _close(runs)
         elif piece[0] == "(" and len(piece) > 1:
-            body, part = _group(piece, korean=korean, ends=ends)
+            body, ways, exact = _group(piece, korean=korean, ends=ends)
             out.append(body)
-            if part is not None:
-                parts.append(_Part(part.words, part.leads and index == first))
+            _extend(runs, ways)
+            if not exact:
+                _close(runs)
         elif piece in "()|?":
             raise BadPattern(
                 f"'{piece}' has no partner; groups are written (one|two) and not nested"
             )
         elif korean or after in {"*", "$"} or not ends:
             out.append(re.escape(piece))
-            parts.append(_Part((piece,), index == first))
+            _extend(runs, [piece])
         else:
-            out.append(_inflected(piece))
-            parts.append(_Part((_stem(piece),), index == first))
-    return "".join(out), parts
+            forms = _inflected(piece)
+            out.append(f"(?:{'|'.join(map(re.escape, forms))}){_END_EN}")
+            _extend(runs, forms)
+    return "".join(out), [run for run in runs if run.ways != [""]]
 
 
-def _group(piece: str, *, korean: bool, ends: bool) -> tuple[str, _Part | None]:
-    """The expression of a group, and its words unless it is optional or a choice has none."""
+def _extend(runs: list[_Run], ways: list[str]) -> None:
+    """Put what may follow behind the last run, or open another where that becomes too many."""
+    run = runs[-1]
+    if len(run.ways) * len(ways) > _MOST_WAYS:
+        run.exact = False
+        runs.append(_Run(ways, first=False, exact=False))
+    else:
+        run.ways = [before + way for before in run.ways for way in ways]
+
+
+def _close(runs: list[_Run]) -> None:
+    """Nothing that follows can be told to stand right behind the last run."""
+    runs[-1].exact = False
+    runs.append(_Run([""], first=False, exact=False))
+
+
+def _group(piece: str, *, korean: bool, ends: bool) -> tuple[str, list[str], bool]:
+    """The expression of a group, the ways to write it, and whether these are all of what it finds.
+
+    A choice of which only a part is sure to be there is told by that part.
+    """
     optional = piece.endswith("?")
     bodies: list[str] = []
-    chosen: list[_Part] = []
+    ways: list[str] = []
+    exact = True
     for choice in piece.rstrip("?")[1:-1].split("|"):
         if not choice.strip():
             raise BadPattern("a group has an empty choice; write (one|two)? for an optional one")
-        body, parts = _translate(choice, korean=korean, last=ends)
+        body, runs = _translate(choice, korean=korean, last=ends)
         bodies.append(body)
-        if parts:
-            chosen.append(max(parts, key=lambda part: len(part.words[0])))
-    body = f"(?:{'|'.join(bodies)})"
+        first = runs[0] if runs and runs[0].first else _Run([""], first=True, exact=False)
+        ways += first.ways
+        exact = exact and first.exact and len(runs) == 1 and "$" not in choice
     if optional:
-        return f"{body}?", None
-    if len(chosen) < len(bodies):
-        return body, None
-    return body, _Part(tuple(part.words[0] for part in chosen), all(part.leads for part in chosen))
+        ways.append("")
+    return f"(?:{'|'.join(bodies)}){'?' if optional else ''}", ways, exact
 
 
-def _stem(word: str) -> str:
-    """What all inflections of an English word begin with."""
-    if len(word) > 3 and word[-1] == "e":
-        return word[:-1]
-    if len(word) > 2 and word[-1] == "y" and word[-2] not in "aeiou":
-        return word[:-1]
-    return word
-
-
-def _inflected(word: str) -> str:
+def _inflected(word: str) -> list[str]:
     """An English word with its regular endings: refunds, refunded, shipping, deliveries, shop's."""
-    stem = re.escape(_stem(word))
-    last = word[-1]
-    if not last.isalpha() or len(word) < 3:
-        return re.escape(word) + _END_EN
+    if len(word) < 3 or not word.isalpha() or word in _UNINFLECTED:
+        return [word]
+    last, before = word[-1], word[-2] not in "aeiou"
     if last == "e" and len(word) > 3:
-        endings = "(?:e|es|ed|ing|e's)"
-    elif stem != re.escape(word):
-        endings = "(?:y|ies|ied|ying|y's)"
+        stem, endings = word[:-1], ["es", "ed", "ing", "e's", "e"]
+    elif last == "y" and before:
+        stem, endings = word[:-1], ["ies", "ied", "ying", "y's", "y"]
     else:
-        endings = f"(?:'?s|es|ed|ing|{last}ed|{last}ing)?"
-    return stem + endings + _END_EN
+        stem, endings = word, ["'s", "s", "ed", "ing", ""]
+        if word.endswith(("s", "x", "z", "h", "o")):
+            endings.append("es")
+        if not before and last not in "aeiouwxy":
+            endings += [f"{last}ed", f"{last}ing"]
+    return [stem + ending for ending in endings]

@@ -59,10 +59,10 @@ class _Studied:
 
     text: str
     language: str
-    folded: str
     clauses: Sequence[Clause]
     hits: Sequence[Hit] = ()  # topics, and tags that are meant
     problems: Sequence[Hit] = ()  # that are told
+    meant: Meant | None = None  # None where the rules do not speak its language
 
     @property
     def length(self) -> int:
@@ -204,25 +204,30 @@ class Reader:
     def _study(self, text: str, language: str) -> _Studied:
         """Split a text, and find in it what the rules know."""
         if language not in RULE_LANGUAGES:
-            return _Studied(text, language, "", split(text))
+            return _Studied(text, language, split(text))
         folded = fold(text)
         clauses = split(text)
         hits = self._rules.find(folded)
-        if not hits:
-            return _Studied(text, language, folded, clauses)
         meant = Meant(folded, clauses, self._rules)
-        kept = [
-            hit
-            for hit in hits
-            if hit.role == "topic" or (hit.role == "tag" and self._tagged(hit, meant))
-        ]
+        kept = list(self._kept(hits, meant))
         problems = meant.problems(hits)
         if self._rules.problem_tags:
             problems += [hit for hit in kept if hit.topic in self._rules.problem_tags]
-        return _Studied(text, language, folded, clauses, kept, problems)
+        return _Studied(text, language, clauses, kept, problems, meant)
 
-    def _tagged(self, hit: Hit, meant: Meant) -> bool:
-        return hit.topic not in self._rules.told_tags or meant.told(hit)
+    def _kept(self, hits: Iterable[Hit], meant: Meant) -> Iterator[Hit]:
+        """Topics, and one hit of each tag in each clause that is meant there."""
+        seen: set[tuple[str, int]] = set()
+        for hit in hits:
+            if hit.role == "topic":
+                yield hit
+            elif hit.role == "tag":
+                key = hit.topic, meant.clause_of(hit)
+                if key in seen:
+                    continue
+                if hit.topic not in self._rules.told_tags or meant.told(hit):
+                    seen.add(key)
+                    yield hit
 
     def _slots(
         self, index: int, mention: Mention, found: Sequence[Match], views: list[_View]
@@ -278,12 +283,13 @@ class Reader:
             if len(clauses) > 1 or len(facets) > 1:
                 for facet in facets:
                     facet.slot = desk.add(text[facet.start : facet.end], language)
-        troubled = _around(clauses, view.problems())
-        slots = (
-            [desk.add(text[c.start : c.end], language) for c in troubled]
-            if len(clauses) > 1
-            else whole[:1] * len(troubled)
-        )
+        problems = view.problems()
+        if not problems:
+            return _Plan(parts, whole, facets)
+        troubled = _around(clauses, problems)
+        if len(clauses) == 1:
+            return _Plan(parts, whole, facets, [(troubled[0], whole[0])])
+        slots = [desk.add(text[c.start : c.end], language) for c in troubled]
         return _Plan(parts, whole, facets, list(zip(troubled, slots, strict=True)))
 
     def _judge(self, view: _View, plan: _Plan, scores: Sequence[Sentiment | None]) -> Reading:
@@ -318,10 +324,9 @@ class Reader:
         hits = view.hits()
         clauses = text.clauses if view.ranges is None else view.ranges
         topics = topics_of(hits, problems, troubled)
-        meant = Meant(text.folded, text.clauses, rules)
 
         def asks() -> bool:
-            return read and meant.asks(clauses)
+            return text.meant is not None and text.meant.asks(clauses)
 
         complaint = is_complaint(
             own=view.own,

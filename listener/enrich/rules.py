@@ -150,7 +150,7 @@ class Rules:
         for anchor, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
             inside = start > 0 and text[start - 1] in _ALNUM
             for role, topic, pattern in self._by_anchor[anchor]:
-                kind = pattern.kind
+                kind, stop = pattern.kind, end
                 if kind is _PLAIN:
                     pass
                 elif kind is _WORD:
@@ -162,7 +162,7 @@ class Rules:
                     found = pattern.regex.match(text, start)
                     if found is None:
                         continue
-                    end = found.end()
+                    stop = found.end()
                 else:
                     if id(pattern) not in tried:
                         tried.add(id(pattern))
@@ -170,7 +170,7 @@ class Rules:
                         for found in pattern.regex.finditer(text):
                             target.append(Hit(role, topic, found.start(), found.end()))
                     continue
-                (exceptions if role == "except" else hits).append(Hit(role, topic, start, end))
+                (exceptions if role == "except" else hits).append(Hit(role, topic, start, stop))
         if not exceptions:
             return hits
         hidden: defaultdict[str, list[Hit]] = defaultdict(list)

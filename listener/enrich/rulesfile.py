@@ -11,11 +11,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from listener.enrich.patterns import BadPattern, compile_pattern
+from listener.enrich.patterns import BadPattern, Pattern, compile_pattern
 from listener.errors import InvalidInput
 
 RULE_LANGUAGES: Final = ("ko", "en")
 AREA: Final = "area"  # the taxonomy of topics; the categories of all others are tags
+ANY: Final = "*"  # every area
 BUILT_IN: Final = "rules.toml"
 
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -26,7 +27,6 @@ _CATEGORY: Final = ("name_ko", "name_en", *_LISTS, *_FLAGS, "positive_from")
 _TAXONOMY: Final = ("name_ko", "name_en", "single")
 _FILTERS: Final = ("before_ko", "after_ko", "before_en", "after_en")
 _THRESHOLDS: Final = ("strong_negative", "strong_negative_alone", "overruled_from")
-_ANY: Final = "*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +88,7 @@ class RulesFile:
     strong_negative: float  # from where on a text with a topic is a complaint, -1..0
     strong_negative_alone: float  # and one without any
     overruled_from: float  # from where on a clause tells no problem, 0..1
+    patterns: Mapping[str, Pattern]  # every pattern of the lists above, as it was read
 
 
 def read_rules_text(path: Path | None = None) -> tuple[str, str]:
@@ -126,6 +127,7 @@ class _Parser:
     def __init__(self, name: str, text: str) -> None:
         self._name = name
         self._text = text
+        self._compiled: dict[str, Pattern] = {}
 
     def parse(self) -> RulesFile:
         try:
@@ -163,6 +165,7 @@ class _Parser:
             strong_negative=self._threshold(data, "strong_negative", -1.0, 0.0, -0.6),
             strong_negative_alone=self._threshold(data, "strong_negative_alone", -1.0, 0.0, -0.9),
             overruled_from=self._threshold(data, "overruled_from", 0.0, 1.0, 1.0),
+            patterns=self._compiled,
         )
 
     def _taxonomies(self, tables: Mapping[str, Any]) -> Iterator[Taxonomy]:
@@ -211,7 +214,7 @@ class _Parser:
                 for area in (*category.areas, *category.complaint_areas):
                     if taxonomy.key == AREA:
                         raise self._error(f"[{section}]: an area has words only", section, "areas")
-                    if area != _ANY and area not in topics:
+                    if area != ANY and area not in topics:
                         raise self._error(
                             f"[{section}]: there is no [taxonomy.area.{area}]", section, area
                         )
@@ -246,8 +249,10 @@ class _Parser:
         """The patterns under a key, each tried so that a bad one is named with its place."""
         sources = self._strings(table, key, section)
         for source in sources:
+            if source in self._compiled:
+                continue
             try:
-                compile_pattern(source)
+                self._compiled[source] = compile_pattern(source)
             except BadPattern as error:
                 raise self._error(
                     f"[{section}] {key}: pattern {source!r}: {error}", section, f'"{source}"'

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 
 from listener.enrich.rules import Rules
-from listener.enrich.rulesfile import AREA, Category
 from listener.types import Sentiment
-
-_ANY = "*"
 
 
 def tags_of(
     found: Container[str],
     *,
-    topics: tuple[str, ...],
+    topics: Iterable[str],
     complaint: bool | None,
     sentiment: Sentiment | None,
     asks: Callable[[], bool],
@@ -25,38 +22,20 @@ def tags_of(
     ``found`` holds the tags whose words were found (and are told, where that is asked for);
     ``asks`` answers whether the text asks a plain question.
     """
+    good = -1.0 if sentiment is None or complaint else sentiment.score
     tags: list[str] = []
-    for taxonomy in rules.taxonomies:
-        if taxonomy.key == AREA:
+    taken = ""
+    for rule in rules.tags:
+        if rule.taxonomy == taken:
             continue
-        for category in taxonomy.categories:
-            tag = f"{taxonomy.key}:{category.key}"
-            if (
-                tag in found
-                or _by_area(category, topics, complaint)
-                or _by_sentiment(category, complaint, sentiment)
-                or (category.asked and asks())
-            ):
-                tags.append(tag)
-                if taxonomy.single:
-                    break
+        areas = rule.complaint_areas if complaint else rule.areas
+        if (
+            rule.tag in found
+            or (areas and not areas.isdisjoint(topics))
+            or (rule.positive_from is not None and good >= rule.positive_from)
+            or (rule.asked and asks())
+        ):
+            tags.append(rule.tag)
+            if rule.single:
+                taken = rule.taxonomy
     return tuple(tags)
-
-
-def _by_area(category: Category, topics: tuple[str, ...], complaint: bool | None) -> bool:
-    if category.areas and _among(category.areas, topics):
-        return True
-    return bool(complaint and category.complaint_areas) and _among(category.complaint_areas, topics)
-
-
-def _among(areas: tuple[str, ...], topics: tuple[str, ...]) -> bool:
-    return any(area == _ANY or area in topics for area in areas)
-
-
-def _by_sentiment(category: Category, complaint: bool | None, sentiment: Sentiment | None) -> bool:
-    return (
-        category.positive_from is not None
-        and sentiment is not None
-        and not complaint
-        and sentiment.score >= category.positive_from
-    )

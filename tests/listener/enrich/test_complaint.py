@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import pytest
 
-from listener.enrich.complaint import is_complaint, problem_told, rating_share
+from listener.enrich.clauses import split
+from listener.enrich.complaint import is_complaint, rating_share
+from listener.enrich.meant import Meant
 from listener.enrich.rules import Rules, fold
 from listener.types import Label, Sentiment
 
 
 def told(text: str, rules: Rules) -> bool:
     folded = fold(text)
-    return problem_told(folded, rules.find(folded), rules)
+    return bool(Meant(folded, split(folded), rules).problems(rules.find(folded)))
 
 
 @pytest.mark.parametrize(
@@ -116,10 +118,18 @@ def negative(score: float) -> Sentiment:
 
 
 def judge(rules: Rules, text: str | None, **known: object) -> bool | None:
-    folded = None if text is None else fold(text)
-    hits = [] if folded is None else rules.find(folded)
-    given: dict[str, object] = {"own": False, "share": None, "sentiment": None} | known
-    return is_complaint(text=folded, hits=hits, rules=rules, **given)  # type: ignore[arg-type]
+    folded = fold(text or "")
+    hits = rules.find(folded)
+    given: dict[str, object] = {
+        "own": False,
+        "share": None,
+        "sentiment": None,
+        "asked": False,
+        "read": text is not None,
+        "problem": text is not None and told(text, rules),
+        "about": any(hit.role == "topic" for hit in hits),
+    }
+    return is_complaint(rules=rules, **(given | known))  # type: ignore[arg-type]
 
 
 def test_the_lower_two_fifths_are_a_complaint_whatever_is_said(rules: Rules) -> None:
@@ -132,11 +142,14 @@ def test_a_problem_told_is_a_complaint_under_any_rating(rules: Rules) -> None:
     assert judge(rules, "좋은데 배송이 늦어요", share=1.0) is True
 
 
-def test_strong_negative_with_a_topic_is_a_complaint_unless_rated_well(rules: Rules) -> None:
-    assert judge(rules, "배송 진짜 하", sentiment=negative(-0.9)) is True
-    assert judge(rules, "배송 진짜 하", sentiment=negative(-0.3)) is False
+def test_strong_negative_is_a_complaint_unless_rated_well_or_asked(rules: Rules) -> None:
+    between = (rules.strong_negative + rules.strong_negative_alone) / 2
+    assert judge(rules, "배송 진짜 하", sentiment=negative(between)) is True
+    assert judge(rules, "오늘 진짜 하", sentiment=negative(between)) is False
+    assert judge(rules, "오늘 진짜 하", sentiment=negative(-0.95)) is True
+    assert judge(rules, "배송 진짜 하", sentiment=negative(rules.strong_negative + 0.1)) is False
     assert judge(rules, "배송 진짜 하", sentiment=negative(-0.9), share=1.0) is False
-    assert judge(rules, "오늘 진짜 하", sentiment=negative(-0.9)) is False
+    assert judge(rules, "배송 되나요", sentiment=negative(-0.9), asked=True) is False
 
 
 def test_the_brands_own_voice_never_complains(rules: Rules) -> None:

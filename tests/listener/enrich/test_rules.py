@@ -30,7 +30,7 @@ from listener.errors import InvalidInput
         ("SOLD OUT again", ("availability",)),
         ("my iPad charger", ()),
         ("The customer’s support team", ("service",)),
-        ("맛있어요", ()),
+        ("맛있어요", ("quality",)),
     ],
 )
 def test_names_the_topics(rules: Rules, text: str, topics: tuple[str, ...]) -> None:
