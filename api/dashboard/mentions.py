@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +12,19 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api.auth import Principal, name_of
 from api.dashboard import marks
 from api.dashboard.filters import PARAMETERS, Chosen, day_of, read_filter, tag_choices, tokens
+from api.dashboard.forms import Form, Sent
 from api.dashboard.view import PageView, View, href
 from api.routes.schemas import Id
-from listener.store import brands, feed
+from listener.errors import InvalidInput, NotFound
+from listener.store import brands, corrections, feed, flags, screening
 from listener.store.base import from_us, to_us
 from listener.store.feed import Detail
-from listener.store.items import Item
+from listener.store.items import BrandReading, Item
 from listener.store.tables import MatchRow, MentionRow, WatchRow
+from listener.types import FlagKind
 
 router = APIRouter()
 
@@ -37,34 +41,44 @@ def listing(view: PageView) -> Response:
     with view.services.database.read() as session:
         every = brands.listing(session, archived=True)
         chosen = read_filter(session, view)
+        is_grouped = view.request.query_params.get("copies") != "all" and (
+            "story" not in chosen.given
+        )
         before = _before(view.request.query_params.get("before"))
         rows: Sequence[tuple[datetime, Item]] = ()
-        total = None
+        total = shown = None
         if chosen.wanted is not None:
+            wanted = replace(chosen.wanted, grouped=is_grouped)
             rows = feed.newest(
                 session,
-                chosen.wanted,
+                wanted,
                 before=before,
                 limit=_PAGE + 1,
                 names=not settings.hash_authors,
             )
             if not view.is_fragment:
                 total = feed.count(session, chosen.wanted, limit=_MOST)
+                shown = feed.count(session, wanted, limit=_MOST) if is_grouped else total
+        copies = screening.beside(session, [item.id for _, item in rows]) if is_grouped else {}
         context: dict[str, Any] = {} if rows or view.is_fragment else _why_empty(session)
         used = {} if view.is_fragment else _used(session)
+    kept = dict(chosen.given) | ({} if is_grouped or "story" in chosen.given else {"copies": "all"})
     more = None
     if len(rows) > _PAGE:
         rows = rows[:_PAGE]
         at, item = rows[-1]
-        more = href("/mentions", **chosen.given, before=f"{to_us(at)}.{item.id}")
+        more = href("/mentions", **kept, before=f"{to_us(at)}.{item.id}")
     if view.is_fragment:
-        return view.render("_mentions.html", rows=rows, more=more, brand_id=chosen.brand_id)
+        return view.render(
+            "_mentions.html", rows=rows, more=more, brand_id=chosen.brand_id, copies=copies
+        )
     by_id = {str(brand.id): brand for brand in every} | {brand.name: brand for brand in every}
     return view.render(
         "mentions.html",
         rows=rows,
         more=more,
         total=total,
+        shown=shown,
         most=_MOST,
         chosen=chosen,
         given={name: chosen.given.get(name, "") for name in PARAMETERS},
@@ -77,9 +91,36 @@ def listing(view: PageView) -> Response:
         until=day_of(view, chosen.given.get("until"), ends=len(chosen.given.get("until", "")) > 10),
         links=_links(chosen),
         went_on=before is not None,
+        copies=copies,
+        switches=_switches(view, chosen, is_grouped=is_grouped),
+        kept=kept,
         **used,
         **context,
     )
+
+
+def _switches(view: View, chosen: Chosen, *, is_grouped: bool) -> list[tuple[str, bool, str]]:
+    """What can be turned on and off: name, whether it is on, and the address that turns it."""
+    say, given = view.say, chosen.given
+    if "story" in given:
+        return []
+    copies = None if is_grouped else "all"
+    hidden = given.get("flagged") == "false"
+    return [
+        (
+            say("같은 글 묶기", "Group copies"),
+            is_grouped,
+            href("/mentions", **(dict(given) | {"copies": "all" if is_grouped else None})),
+        ),
+        (
+            say("협찬·홍보·반복 글 숨기기", "Hide sponsored, promotional, repeated"),
+            hidden,
+            href(
+                "/mentions",
+                **(dict(given) | {"flagged": None if hidden else "false", "copies": copies}),
+            ),
+        ),
+    ]
 
 
 def _before(text: str | None) -> tuple[datetime, int] | None:
@@ -119,6 +160,19 @@ def _why_empty(session: Session) -> dict[str, Any]:
     }
 
 
+# --- flags ---------------------------------------------------------------------------------------
+
+
+@router.post("/mentions/{mention_id}/flags")
+def flag(view: PageView, mention_id: Id, form: Sent) -> Response:
+    """Set or take off flags by hand."""
+    wanted = [kind for kind in FlagKind if form.get(f"flag_{kind}")]
+    with view.services.database.write() as work:
+        flags.decide(work.session, mention_id, wanted, now=view.now)
+        work.commit()
+    return view.go(f"/mentions/{mention_id}", "saved")
+
+
 # --- one -----------------------------------------------------------------------------------------
 
 
@@ -138,7 +192,67 @@ def one(view: PageView, mention_id: Id) -> Response:
         replies=replies,
         origins=matches,
         counts=_counts(view, detail),
+        counts_flagged=settings.count_flagged,
+        topics=view.terms.topics,
+        label_choices=corrections.LABELS,
     )
+
+
+@router.post("/mentions/{mention_id}/correct")
+def correct(view: PageView, mention_id: Id, form: Sent) -> Response:
+    """What a person says it means: the fields that differ from what is shown."""
+    brand_id = _number(form.get("brand"))
+    try:
+        with view.services.database.write() as work:
+            shown = _shown(feed.get(work.session, mention_id), brand_id)
+            wanted = _differing(form, shown)
+            if wanted:
+                by = name_of(Principal(user=view.user))
+                corrections.correct(
+                    work.session, mention_id, brand_id=brand_id, by=by, now=view.now, **wanted
+                )
+                work.commit()
+    except InvalidInput as error:
+        raise NotFound(error.message, hint=error.hint) from error
+    return view.go(f"/mentions/{mention_id}", "corrected" if wanted else "unchanged")
+
+
+@router.post("/mentions/{mention_id}/correct/undo")
+def undo_correction(view: PageView, mention_id: Id, form: Sent) -> Response:
+    """Take a correction back."""
+    with view.services.database.write() as work:
+        corrections.undo(
+            work.session, mention_id, brand_id=_number(form.get("brand")), now=view.now
+        )
+        work.commit()
+    return view.go(f"/mentions/{mention_id}", "correction-undone")
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isdecimal() and len(text) < 16 else None
+
+
+def _shown(detail: Detail, brand_id: int | None) -> Item | BrandReading:
+    for brand in detail.item.brands:
+        if brand.id == brand_id:
+            return brand
+    return detail.item
+
+
+def _differing(form: Form, shown: Item | BrandReading) -> dict[str, Any]:
+    """The fields of the form that say something else than what is shown."""
+    wanted: dict[str, Any] = {}
+    label = form.get("label")
+    if label and label != (shown.sentiment.label if shown.sentiment else ""):
+        wanted["label"] = label
+    complaint = {"yes": True, "no": False}.get(form.get("complaint"))
+    if complaint is not None and complaint is not shown.complaint:
+        wanted["complaint"] = complaint
+    if form.get("topics") == "sent":  # boxes that are not ticked send nothing
+        topics = [name[6:] for name in form.values if name.startswith("topic_")]
+        if set(topics) != set(shown.topics):
+            wanted["topics"] = topics
+    return wanted
 
 
 @dataclass(frozen=True, slots=True)

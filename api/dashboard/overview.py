@@ -11,11 +11,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api import series
 from api.dashboard import charts, names, numbers, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
+from api.deps import By
 from listener.collect.health import facts_of, health
-from listener.store import brands, coverage, feed, spikes, stats, watches
+from listener.store import brands, coverage, feed, generations, spikes, stats, watches
 from listener.store.feed import MentionFilter
 from listener.store.tables import MentionRow, SpikeRow, WatchRow
 from listener.types import Brand, Coverage
@@ -42,7 +44,8 @@ def overview(view: PageView) -> Response:
             return start_pages.start(view)
         brand = chosen(every, query.get("brand"))
         period = period_of(query, now=view.now, tz=view.say.tz)
-        context = _numbers(session, view, brand, period, every)
+        by = _counted_by(query.get("count"))
+        context = _numbers(session, view, brand, period, every, by)
         context["latest"] = _latest(session, view, brand)
     return view.render(
         "overview.html",
@@ -50,6 +53,9 @@ def overview(view: PageView) -> Response:
         brand=brand,
         period=period,
         ranges=RANGES,
+        count=by,
+        counted=by if by != "posts" else None,
+        counts_flagged=view.services.settings.count_flagged,
         **context,
     )
 
@@ -68,6 +74,11 @@ def latest(view: PageView) -> Response:
     return view.render(
         "_latest.html", brand=brand, latest=rows, after=int(since) if since.isdecimal() else None
     )
+
+
+def _counted_by(given: str | None) -> By:
+    """What to count: stories or authors where that is asked for, else every post."""
+    return "stories" if given == "stories" else "authors" if given == "authors" else "posts"
 
 
 def chosen(every: Sequence[Brand], given: str | None) -> Brand:
@@ -107,11 +118,20 @@ class Row:
 
 
 def _numbers(
-    session: Session, view: View, brand: Brand, period: Period, every: Sequence[Brand]
+    session: Session, view: View, brand: Brand, period: Period, every: Sequence[Brand], by: By
 ) -> dict[str, Any]:
-    now = stats.dimensions(session, brand.id, period.since, period.until)
-    before = stats.dimensions(session, brand.id, *period.before)
-    bars = numbers.bars(session, brand.id, ("all", "complaint", *LABELS), period.edges)
+    charted = ("all", "complaint", *LABELS)
+    wiring = view.services.wiring
+    totals: Sequence[stats.Total] = stats.totals(session, period.since, period.until)
+    if by == "posts":
+        now = stats.dimensions(session, brand.id, period.since, period.until)
+        before = stats.dimensions(session, brand.id, *period.before)
+        bars = numbers.bars(session, brand.id, charted, period.edges)
+    else:
+        now = numbers.distinct(session, brand.id, period.since, period.until, by, wiring)
+        before = numbers.distinct(session, brand.id, *period.before, by, wiring)
+        bars = numbers.distinct_bars(session, brand.id, charted, period.edges, by, wiring)
+        totals = series.distinct_totals(session, totals, period.since, period.until, by, wiring)
     average, rating_bars = numbers.ratings(
         session, brand.id, period.since, period.until, period.edges
     )
@@ -127,10 +147,12 @@ def _numbers(
         if row.onset_at < period.until
         and (row.resolved_at is None or row.resolved_at >= period.since)
     ]
-    volumes = {
-        total.brand_id: total.mentions
-        for total in stats.totals(session, period.since, period.until)
-    }
+    switches = generations.switches(session, since=period.since, until=period.until)
+    marks = [
+        {"at": period.index(one.at), "name": view.say("모델 바꿈", "New models")}
+        for one in switches
+    ]
+    volumes = {total.brand_id: total.mentions for total in totals}
     return {
         "tiles": _tiles(
             view,
@@ -140,14 +162,18 @@ def _numbers(
             before if comparable else {},
             bars,
             (average, average_before if comparable else None, rating_bars),
+            by,
         ),
-        "chart": _chart(view, brand, period, bars, covered, seen),
+        "chart": _chart(view, brand, period, bars, covered, seen) | {"marks": marks},
+        "switches": switches,
         "table": _table(period, bars, covered),
         "open_spikes": _lead([row for row in found if row.state == "open"]),
         "spikes": seen,
         "gaps": numbers.gaps_of(session, brand.id, period.since, period.until)[:_MOST],
         **_collecting(session, view, brand, period, is_new=not known and not now.get("all")),
         "total": now.get("all", 0),
+        "flagged": now.get("flagged", 0),
+        "flagged_url": _mentions(brand, period, view, flagged="true", copies="all"),
         "topics": _topics(view, brand, period, now),
         "sources": _sources(view, brand, period, now),
         "voice": _voice(view, period, every, volumes),
@@ -183,13 +209,13 @@ def _lead(rows: Sequence[SpikeRow]) -> Sequence[SpikeRow]:
 
 
 def _mentions(brand: Brand, period: Period, view: View, **more: object) -> str:
-    return href(
-        "/mentions",
-        brand=brand.id,
-        **more,
-        since=view.say.iso(period.since),
-        until=view.say.iso(period.until),
-    )
+    """The mentions that were counted."""
+    query: dict[str, object] = {
+        "flagged": None if view.services.settings.count_flagged else "false",
+        "since": view.say.iso(period.since),
+        "until": view.say.iso(period.until),
+    }
+    return href("/mentions", brand=brand.id, **(query | more))
 
 
 def negative_share(counts: Mapping[str, int]) -> float | None:
@@ -206,8 +232,14 @@ def _tiles(
     before: Mapping[str, int],
     bars: Mapping[str, Sequence[int]],
     rated: tuple[numbers.Ratings, numbers.Ratings | None, Sequence[float | None]],
+    by: By,
 ) -> list[Tile]:
     say = view.say
+    counted = {
+        "posts": say("언급", "Mentions"),
+        "stories": say("이야기", "Stories"),
+        "authors": say("작성자", "Authors"),
+    }[by]
     passed = sum(1 for edge in period.edges[:-1] if edge < view.now)
     shares = [
         negative_share({label: bars[label][place] for label in _SCORED}) for place in range(passed)
@@ -228,7 +260,7 @@ def _tiles(
         )
     return [
         Tile(
-            say("언급", "Mentions"),
+            counted,
             say.number(total),
             say("이 기간 전체", "in this period"),
             charts.change(total, before.get("all"), better=0),
@@ -285,9 +317,10 @@ def _chart(
         "type": "volume",
         "labels": [bar_label(view, period, place) for place in range(size)],
         "urls": [
-            href(
-                "/mentions",
-                brand=brand.id,
+            _mentions(
+                brand,
+                period,
+                view,
                 since=say.iso(period.edges[place]),
                 until=say.iso(period.edges[place + 1]),
             )

@@ -50,6 +50,7 @@ class Rescorer:
         self._database = database
         self._readers = readers
         self._clock = clock
+        self._noted = ""
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
     def begin(
@@ -103,8 +104,22 @@ class Rescorer:
                 leases.release(work.session, _LEASE, self._holder)
                 work.commit()
 
+    def note(self) -> None:
+        """Write down by which models and rules this process reads, where these have changed."""
+        with self._database.read() as session:
+            reader, rules = self._readers.current(session)
+        if reader.versions.key == self._noted:
+            return
+        with self._database.write() as work:
+            now = self._clock()
+            own = generations.ensure(work.session, reader.versions, now=now, rules=rules)
+            generations.set_present(work.session, own)
+            work.commit()
+        self._noted = reader.versions.key
+
     def work(self, go_on: Callable[[], bool] = lambda: True) -> None:
         """Go on with all that was asked for. What cannot go on is marked with the reason."""
+        self.note()
         with self._database.read() as session:
             waiting = [row.generation_id for row in rescoring.unfinished(session)]
         for generation_id in waiting:

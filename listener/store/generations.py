@@ -14,8 +14,10 @@ from sqlalchemy.orm import Session
 
 from listener.errors import Conflict, NotFound
 from listener.store import rule_sets
-from listener.store.tables import GenerationRow, ReadingRow, RescoreRow, SwitchRow
-from listener.store.upsert import insert_ignore
+from listener.store.tables import CounterRow, GenerationRow, ReadingRow, RescoreRow, SwitchRow
+from listener.store.upsert import insert_ignore, insert_update
+
+_PRESENT = "generation"
 
 
 class Versions(Protocol):
@@ -189,6 +191,17 @@ def get(session: Session, generation_id: int) -> GenerationRow:
             hint="`listener generations list` names them.",
         )
     return row
+
+
+def present_id(session: Session) -> int | None:
+    """The generation of the models and rules that the service runs with; None before its start."""
+    return session.scalar(select(CounterRow.value).where(CounterRow.name == _PRESENT))
+
+
+def set_present(session: Session, generation_id: int) -> None:
+    """Note which generation the service runs with, for those that know no models themselves."""
+    row = {"name": _PRESENT, "value": generation_id}
+    insert_update(session, CounterRow, [row], key=["name"], update=["value"])
 
 
 def listing(session: Session) -> list[GenerationRow]:

@@ -134,6 +134,17 @@
     ];
   }
 
+  // Upright lines with words, at a bar.
+  function marked(data) {
+    return {
+      symbol: "none",
+      silent: true,
+      label: { color: color("soft"), fontSize: 11, formatter: "{b}" },
+      lineStyle: { color: color("soft"), type: "solid", width: 1 },
+      data: (data.marks || []).map((mark) => ({ xAxis: mark.at, name: mark.name })),
+    };
+  }
+
   function volume(data) {
     const options = frame(data);
     options.legend.data = data.series.map((one) => one.name);
@@ -148,6 +159,7 @@
       data: one.values,
       cursor: "pointer",
     }));
+    if (options.series.length) options.series[0].markLine = marked(data);
     options.series.push(...stretches(data));
     const gapAt = (place) => (data.gaps || []).find((g) => place >= g.from && place <= g.to);
     options.tooltip.axisPointer = { type: "shadow", shadowStyle: { color: color("hover") } };
@@ -194,13 +206,7 @@
           value,
           itemStyle: { color: color(place >= data.from && place <= data.to ? "alarm" : "bar") },
         })),
-        markLine: {
-          symbol: "none",
-          silent: true,
-          label: { color: color("soft"), fontSize: 11, formatter: "{b}" },
-          lineStyle: { color: color("soft"), type: "solid", width: 1 },
-          data: data.marks.map((mark) => ({ xAxis: mark.at, name: mark.name })),
-        },
+        markLine: marked(data),
       },
       ...stretches(data),
     ];
