@@ -1,4 +1,4 @@
-"""Measures enrichment on short mixed texts beside bare VADER and the bare n-gram model, in one run.
+"""Measures enrichment on short mixed texts beside bare VADER and our Korean model, in one run.
 
 python benchmarks/enrich.py [--texts N] [--seed N]
 """
@@ -15,6 +15,7 @@ from typing import Final
 from listener.enrich.language import LanguageDetector
 from listener.enrich.reader import Reader
 from listener.enrich.rules import fold, load_rules
+from listener.enrich.sentiment.english import English
 from listener.enrich.sentiment.korean import Korean
 from listener.enrich.sentiment.vader import Vader
 from listener.types import Kind, Match, MatchOrigin, Mention, Span
@@ -105,16 +106,18 @@ def main() -> None:
     texts = [m.text for m in mentions]
     korean, english = texts[1::2], texts[0::2]
     reader, rules, detector = Reader.default(), load_rules(), LanguageDetector()
-    models = (Korean(), Vader())
+    models = (Korean(), Vader(), English())
     reader.read(mentions[:200], matches[:200])
     models[0].score(korean[:10])
     models[1].score(english[:10])
+    models[2].score(english[:10])
     detector.detect_batch(texts)
 
     size = sum(map(len, texts)) / len(texts)
     print(f"{len(texts):,} texts, half Korean, half English, {size:.0f} characters on average")
     measure("floor: bare VADER, English", len(english), lambda: models[1].score(english))
-    measure("floor: bare n-gram model, Korean", len(korean), lambda: models[0].score(korean))
+    measure("English model, VADER in it", len(english), lambda: models[2].score(english))
+    measure("floor: our model, Korean", len(korean), lambda: models[0].score(korean))
     measure("language, all", len(texts), lambda: detector.detect_batch(texts))
     measure("rules, all", len(texts), lambda: [rules.find(fold(t)) for t in texts])
     for name, half in (("Korean", slice(1, None, 2)), ("English", slice(0, None, 2))):

@@ -39,7 +39,12 @@ class Grams:
 
 
 def hash_ngrams(texts: Sequence[str], size: int) -> Grams:
-    """Hash the n-grams of all texts into ``size`` buckets, a power of two. Same on every machine.
+    """Fold the texts and hash their n-grams. Same on every machine."""
+    return hash_codes(fold(texts), size)
+
+
+def fold(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """The texts as code points, one after the other, each with a 0 in front and a blank around.
 
     Texts are lowered, digits are one, spaces and addresses are one blank, and a character repeated
     more than twice counts twice: ㅋㅋㅋㅋㅋ is ㅋㅋ.
@@ -51,7 +56,12 @@ def hash_ngrams(texts: Sequence[str], size: int) -> Grams:
     same = codes[1:] == codes[:-1]
     keep[1:] = ~(same & (codes[1:] == 0x20))
     keep[2:] &= ~(same[1:] & same[:-1])
-    codes = codes[keep]
+    kept: NDArray[np.uint32] = codes[keep]
+    return kept
+
+
+def hash_codes(codes: NDArray[np.uint32], size: int) -> Grams:
+    """Hash the n-grams of folded texts into ``size`` buckets, a power of two."""
     ends = codes == 0
     starts = np.flatnonzero(ends)
     lengths = np.diff(starts, append=len(codes)) - 1

@@ -3,8 +3,9 @@
     python -m listener.enrich.sentiment.train_korean --data DIR --out FILE
 
 DIR holds ``nsmc_train150k.tsv.gz``, ``nsmc_neutral.tsv.gz`` (Naver film reviews, e9t/nsmc, CC0 1.0)
-and ``ko_kote_val.tsv.gz`` (online comments, searle-j/KOTE, MIT). The service sentences are ours and
-lie beside the model. docs/model-card.md holds the figures that it prints, and what they mean.
+and ``ko_kote_val.tsv.gz`` (online comments, searle-j/KOTE, MIT). The lexicon and the sentences on
+apps, shops, food and services are ours and lie beside the model. docs/model-card.md holds the
+figures that it prints, and what they mean.
 """
 
 from __future__ import annotations
@@ -15,274 +16,354 @@ import gzip
 import hashlib
 import json
 import sys
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listener.enrich.sentiment.korean import LENGTH_POWER, ORDERS, Weights, hash_ngrams
+from listener.enrich.sentiment import korean_linear as linear
+from listener.enrich.sentiment import korean_pool as pool
+from listener.enrich.sentiment.korean import (
+    LABEL_INPUTS,
+    SCORE_INPUTS,
+    Evidence,
+    Korean,
+    Packed,
+    Weights,
+    flatten,
+    softmax,
+)
+from listener.enrich.sentiment.korean_features import BUCKETS, CUT, view
+from listener.enrich.sentiment.korean_lexicon import Lexicon, compile_lexicon, read_entries
+from listener.enrich.sentiment.korean_linear import Floats, Rows, minimise, sigmoid
+from listener.enrich.sentiment.ngrams import ORDERS
 
-Floats = NDArray[np.float64]
+Chosen = NDArray[np.intp]
 
-BUCKETS: Final = 1 << 20
-L2: Final = 3.0
+PENALTY: Final = 3.0
+PENALTY_SMALL: Final = 2.0  # of the models of CELLS buckets
 ITERATIONS: Final = 80
+ITERATIONS_SMALL: Final = 40
 
 # How much one text of a source counts. Films are many, comments are few but nearer to what we read,
-# and the service sentences are fewest and nearest.
-WEIGHT_FILM: Final = 1.0
-WEIGHT_NEUTRAL: Final = 0.3
-WEIGHT_COMMENT: Final = 6.0
-WEIGHT_SERVICE: Final = 15.0
-
-# How many of the polar texts may be called neutral, those that the model is least sure of.
-NEUTRAL_SHARE: Final = 0.1
-MAX_BAND: Final = 0.5
+# and the service sentences are nearest.
+GENERAL_WEIGHT: Final = {
+    "film": 0.5,
+    "film-between": 0.15,
+    "comment": 6.0,
+    "comment-between": 3.0,
+    "service": 8.0,
+}
+FILM_WEIGHT: Final = {"film": 1.0, "film-between": 0.3, "comment": 3.0, "comment-between": 1.5}
+POOL_TIMES: Final = {
+    "film": 1,
+    "film-between": 0,
+    "comment": 3,
+    "comment-between": 1,
+    "service": 3,
+}
+SCORE_SHARE: Final = {"film": 3.0, "comment": 2.0, "service": 1.0}
 
 # What a film rating of 5..8 says of the chance that the text is positive: people who rate 8 mostly
 # praise.
-NEUTRAL_TARGET: Final = {5: 0.25, 6: 0.4, 7: 0.55, 8: 0.7}
+BETWEEN_TARGET: Final = {5: 0.25, 6: 0.4, 7: 0.55, 8: 0.7}
+TARGET: Final = {"positive": 1.0, "negative": 0.0, "neutral": 0.5, "mixed": 0.5}
+
+CLASSES: Final = ("polar", "neutral", "mixed")
+
+# The share of polar service texts that may be called uncertain.
+UNCERTAIN_SHARE: Final = 0.04
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text, how likely it is positive (0..1), how much it counts, and its part of the data."""
+    """A text, how likely it is positive (0..1), and its part of the data."""
 
     text: str
     target: float
-    weight: float
-    source: str
-    part: str  # "train", "tune" (calibration and band) or "test" (figures only)
+    source: str  # film, film-between, comment, comment-between, service
+    label: str  # of service texts
+    domain: str  # of service texts: apps, food, shop …
+    part: str  # "train", "tune" (the layers of a few numbers) or "test" (figures only)
 
 
-@dataclass(frozen=True, slots=True)
-class Features:
-    """Hashed n-grams of many texts: row r has the buckets [starts[r], starts[r + 1])."""
+def part_of(text: str, test: int, tune: int) -> str:
+    """Assign a text by its own hash, so that equal texts never stand on both sides.
 
-    size: int  # number of buckets there are
-    buckets: NDArray[np.int32]
-    starts: NDArray[np.intp]
-    norms: Floats  # what a row's sum is divided by
-    rows: NDArray[np.int32]  # the row of each entry of ``buckets``
-
-
-def part_of(text: str) -> str:
-    """Assign a text by its own hash, so that equal texts never stand on both sides."""
+    ``test`` and ``tune`` are how many of 256 texts go there.
+    """
     share = hashlib.sha256(text.strip().encode()).digest()[0]
-    if share < 26:
+    if share < test:
         return "test"
-    return "tune" if share < 39 else "train"
+    return "tune" if share < test + tune else "train"
 
 
 def read_examples(folder: Path) -> list[Example]:
-    """All labelled texts. A quarter of the few comments is held out, a tenth of the films."""
-    examples = [
-        Example(row["text"], float(row["label"]), WEIGHT_FILM, "film", part_of(row["text"]))
+    """All labelled texts."""
+    found = [
+        Example(text, float(row["label"]), "film", "", "", part_of(text, 26, 13))
         for row in _rows(folder / "nsmc_train150k.tsv.gz")
+        for text in (row["text"],)
     ]
-    examples += [
+    found += [
         Example(
-            text=row["text"],
-            target=NEUTRAL_TARGET[int(row["rating"])],
-            weight=WEIGHT_NEUTRAL,
-            source="film-neutral",
-            part=part_of(row["text"]),
+            text, BETWEEN_TARGET[int(row["rating"])], "film-between", "", "", part_of(text, 26, 13)
         )
         for row in _rows(folder / "nsmc_neutral.tsv.gz")
+        for text in (row["text"],)
     ]
     for row in _rows(folder / "ko_kote_val.tsv.gz", quoting=csv.QUOTE_MINIMAL):
         text = row["text"]
-        positive, negative = int(row["n_pos_emotions"]), int(row["n_neg_emotions"])
-        target = {"pos": 1.0, "neg": 0.0}.get(
-            row["label"], (positive + 1) / (positive + negative + 2)
-        )
-        share = hashlib.sha256(text.strip().encode()).digest()[0]
-        part = "test" if share < 64 else "tune" if share < 90 else "train"
+        good, bad = int(row["n_pos_emotions"]), int(row["n_neg_emotions"])
+        target = {"pos": 1.0, "neg": 0.0}.get(row["label"], (good + 1) / (good + bad + 2))
         source = "comment" if row["label"] in {"pos", "neg"} else "comment-between"
-        examples.append(Example(text, target, WEIGHT_COMMENT, source, part))
-    own = resources.files("listener.enrich.sentiment").joinpath("data/service_ko_train.tsv")
-    targets = {"positive": 1.0, "negative": 0.0, "neutral": 0.5}
-    for row in csv.DictReader(
-        own.read_text("utf-8").splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE
-    ):
-        examples.append(
-            Example(row["text"], targets[row["label"]], WEIGHT_SERVICE, "service", "train")
-        )
-    return [example for example in examples if example.text.strip()]
+        found.append(Example(text, target, source, "", "", part_of(text, 64, 26)))
+    sentences = resources.files("listener.enrich.sentiment").joinpath("sentences")
+    found += read_sentences(sentences)
+    return [example for example in found if example.text.strip()]
 
 
-def features_of(texts: Sequence[str], size: int) -> Features:
-    """The n-grams that the model sees at run time, hashed by the very same function."""
-    buckets: list[NDArray[np.int32]] = []
-    lengths: list[NDArray[np.intp]] = []
-    norms: list[Floats] = []
-    for start in range(0, len(texts), 4096):
-        chunk = texts[start : start + 4096]
-        grams = hash_ngrams(chunk, size)
-        total = len(grams.buckets[0])
-        table = np.full((total, ORDERS), size, dtype=np.int32)
-        for order in range(ORDERS):
-            table[: len(grams.buckets[order]), order] = grams.buckets[order]
-        inside = table < size
+def read_sentences(folder: Traversable) -> list[Example]:
+    """Our own sentences, a file a domain; of equal texts the first counts."""
+    found: dict[str, Example] = {}
+    for file in sorted(folder.iterdir(), key=lambda f: f.name):
+        if not (file.name.startswith("ko_") and file.name.endswith(".tsv")):
+            continue
+        domain = file.name.removeprefix("ko_").removesuffix(".tsv")
+        lines = file.read_text("utf-8").splitlines()
+        for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+            text, label = row["text"], row["label"]
+            example = Example(text, TARGET[label], "service", label, domain, part_of(text, 26, 38))
+            found.setdefault(text.strip(), example)
+    return list(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """All examples as the models see them, and what they are."""
+
+    rows: Rows
+    places: pool.Places
+    targets: Floats
+    sources: NDArray[np.str_]
+    labels: NDArray[np.str_]
+    domains: NDArray[np.str_]
+    parts: NDArray[np.str_]
+
+
+def look(examples: Sequence[Example], lexicon: Lexicon) -> Seen:
+    """The features of the examples, by the very functions that are used at run time."""
+    buckets, cells, dense = [], [], []
+    sizes, lengths, norms = [], [], []
+    for start in range(0, len(examples), 4096):
+        seen = view([e.text for e in examples[start : start + 4096]], lexicon)
+        table = np.full((len(seen.cells), ORDERS), BUCKETS, dtype=np.int32)
+        for order, found in enumerate(seen.grams.buckets):
+            table[: len(found), order] = found
+        inside = table < BUCKETS
         buckets.append(table[inside])
-        lengths.append(np.add.reduceat(inside.sum(axis=1), grams.starts))
-        norms.append(grams.counts**LENGTH_POWER)
-    sizes = np.concatenate(lengths)
-    starts = np.concatenate(([0], np.cumsum(sizes)))
-    rows = np.repeat(np.arange(len(texts), dtype=np.int32), sizes)
-    return Features(size, np.concatenate(buckets), starts, np.concatenate(norms), rows)
+        sizes.append(np.add.reduceat(inside.sum(axis=1), seen.grams.starts))
+        cells.append(seen.cells.astype(np.int32))
+        lengths.append(np.diff(seen.grams.starts, append=len(seen.cells)))
+        norms.append(seen.norms)
+        dense.append(seen.summary)
+    size = np.concatenate(sizes)
+    starts = np.concatenate(([0], np.cumsum(size)))
+    row = np.repeat(np.arange(len(size), dtype=np.int32), size)
+    return Seen(
+        Rows(
+            BUCKETS,
+            np.concatenate(buckets),
+            starts,
+            np.concatenate(norms),
+            row,
+            np.concatenate(dense),
+        ),
+        pool.Places(
+            np.concatenate(cells), np.concatenate(([0], np.cumsum(np.concatenate(lengths))))
+        ),
+        np.array([e.target for e in examples]),
+        np.array([e.source for e in examples]),
+        np.array([e.label for e in examples]),
+        np.array([e.domain for e in examples]),
+        np.array([e.part for e in examples]),
+    )
 
 
-def margins_of(features: Features, table: Floats, bias: float) -> Floats:
-    """The linear score of each row."""
-    sums = np.add.reduceat(table[features.buckets], features.starts[:-1])
-    return sums / features.norms + bias
+def fit_models(seen: Seen, train: NDArray[np.bool_], lexicon: Lexicon) -> Weights:
+    """The three models, from the texts in ``train``; the last layers are empty."""
+    chosen = np.flatnonzero(train)
+    times = np.array([POOL_TIMES[s] for s in seen.sources[chosen]])
+    net = pool.fit(seen.places, seen.targets.astype(np.float32), np.repeat(chosen, times))
+    cells, out = pool.quantise(net)
+
+    return Weights(
+        general=fit_general(seen, train),
+        film=fit_film(seen, train),
+        opinion=fit_opinion(seen, train),
+        gate=fit_gate(seen, train),
+        cells=cells,
+        pool=out,
+        pool_bias=net.bias,
+        score=np.zeros(SCORE_INPUTS),
+        label=np.zeros((3, LABEL_INPUTS)),
+        uncertain=0.0,
+        keys=lexicon.keys,
+        polarity=lexicon.polarity,
+        negations=lexicon.negations,
+        contrasts=lexicon.contrasts,
+        version="",
+    )
 
 
-def fit(features: Features, targets: Floats, weights: Floats) -> tuple[Floats, float]:
-    """Logistic regression, soft targets, L2 penalty, by L-BFGS from zero. Gives table and bias.
+def fit_general(seen: Seen, train: NDArray[np.bool_]) -> Packed:
+    """Which side, of anything: all comments and sentences, a quarter of the films."""
+    chosen = np.flatnonzero(train & (_every(seen, "film", 4) | ~_films(seen)))
+    weights = np.array([GENERAL_WEIGHT[s] for s in seen.sources[chosen]])
+    weights[(seen.sources[chosen] == "service") & (seen.targets[chosen] == 0.5)] /= 4
+    return _fit(seen, chosen, seen.targets[chosen], weights, PENALTY)
 
-    What is fitted is a factor on how one-sided an n-gram is (its naive Bayes log ratio; Wang &
-    Manning, ACL 2012), so that the penalty falls on n-grams that say little. Worth 2 points over
-    plain L2 (measured 2026-11).
-    """
-    ratio = log_ratio(features, targets, weights)
+
+def fit_film(seen: Seen, train: NDArray[np.bool_]) -> Packed:
+    """Which side, in the words of film reviews. The lexicon knows little of films."""
+    chosen = np.flatnonzero(train & (seen.sources != "service"))
+    weights = np.array([FILM_WEIGHT[s] for s in seen.sources[chosen]])
+    return _fit(seen, chosen, seen.targets[chosen], weights, PENALTY, lexicon=False)
+
+
+def fit_opinion(seen: Seen, train: NDArray[np.bool_]) -> Packed:
+    """Is there an opinion? From service sentences, beside comments and some films."""
+    known = (seen.sources == "service") | (seen.sources == "comment") | _every(seen, "film", 12)
+    chosen = np.flatnonzero(train & known)
+    targets = np.where(seen.labels[chosen] == "neutral", 0.0, 1.0)
+    own = seen.sources[chosen] == "service"
+    weights = np.where(own, np.where(targets == 0, 6.0, 1.5), 0.5)
+    return _fit(seen, chosen, targets, weights, PENALTY_SMALL, cut=CUT)
+
+
+def fit_gate(seen: Seen, train: NDArray[np.bool_]) -> Packed:
+    """Is it about a film?"""
+    chosen = np.flatnonzero(train & (_every(seen, "film", 6) | ~_films(seen)))
+    targets = (seen.sources[chosen] == "film").astype(np.float64)
+    return _fit(seen, chosen, targets, np.ones(len(chosen)), PENALTY_SMALL, lexicon=False, cut=CUT)
+
+
+def _fit(
+    seen: Seen,
+    chosen: Chosen,
+    targets: Floats,
+    weights: Floats,
+    penalty: float,
+    *,
+    lexicon: bool = True,
+    cut: int = 0,
+) -> Packed:
+    rows = seen.rows.take(chosen)
+    dense = rows.dense if lexicon else np.zeros_like(rows.dense)
+    rows = replace(rows, size=rows.size >> cut, buckets=rows.buckets >> cut, dense=dense)
+    iterations = ITERATIONS_SMALL if cut else ITERATIONS
+    fitted = linear.fit(rows, targets, weights, penalty=penalty, iterations=iterations)
+    table, scale = linear.quantise(fitted.table)
+    return Packed(table, scale, fitted.dense, fitted.bias)
+
+
+def _films(seen: Seen) -> NDArray[np.bool_]:
+    return np.isin(seen.sources, ("film", "film-between"))
+
+
+def _every(seen: Seen, source: str, step: int) -> NDArray[np.bool_]:
+    """Each ``step``-th of the texts of a source."""
+    mine: NDArray[np.bool_] = seen.sources == source
+    chosen: NDArray[np.bool_] = mine & (np.cumsum(mine) % step == 0)
+    return chosen
+
+
+def fit_score(inputs: Floats, targets: Floats, weights: Floats) -> Floats:
+    """Logistic regression of a few numbers: the weights of ``inputs``."""
 
     def loss(point: Floats) -> tuple[float, Floats]:
-        factors, bias = point[:-1], float(point[-1])
-        margin = margins_of(features, ratio * factors, bias)
-        entropy = np.logaddexp(0.0, margin) - targets * margin
-        slope = weights * (_sigmoid(margin) - targets)
-        spread = (slope / features.norms)[features.rows]
-        gradient = np.empty_like(point)
-        gradient[:-1] = np.bincount(features.buckets, weights=spread, minlength=features.size)
-        gradient[:-1] *= ratio
-        gradient[:-1] += L2 * factors
-        gradient[-1] = slope.sum()
-        return float(weights @ entropy + 0.5 * L2 * (factors @ factors)), gradient
+        margin = inputs @ point
+        entropy = weights @ (np.logaddexp(0.0, margin) - targets * margin)
+        gradient = (weights * (sigmoid(margin) - targets)) @ inputs + point
+        return float(entropy + 0.5 * point @ point), gradient
 
-    point = minimise(loss, np.zeros(features.size + 1), ITERATIONS)
-    return ratio * point[:-1], float(point[-1])
+    return minimise(loss, np.zeros(inputs.shape[1]), 200)
 
 
-def log_ratio(features: Features, targets: Floats, weights: Floats) -> Floats:
-    """How much likelier each bucket is on one side: |log(p / q)|, add-one smoothed."""
-    sides = []
-    for side in (weights * targets, weights * (1 - targets)):
-        count = np.bincount(features.buckets, weights=side[features.rows], minlength=features.size)
-        sides.append((count + 1) / count.sum())
-    ratio: Floats = np.abs(np.log(sides[0] / sides[1]))
-    return ratio
+def fit_label(inputs: Floats, classes: Chosen, weights: Floats) -> Floats:
+    """Multinomial logistic regression: (classes, inputs)."""
+    count = len(CLASSES)
+    wanted = np.eye(count)[classes]
+
+    def loss(point: Floats) -> tuple[float, Floats]:
+        table = point.reshape(count, -1)
+        p = softmax(inputs @ table.T)
+        entropy = -(weights @ np.log(p[np.arange(len(p)), classes] + 1e-12))
+        gradient = ((p - wanted) * weights[:, None]).T @ inputs + table
+        return float(entropy + 0.5 * point @ point), gradient.ravel()
+
+    return minimise(loss, np.zeros(count * inputs.shape[1]), 300).reshape(count, -1)
 
 
-def minimise(
-    loss: Callable[[Floats], tuple[float, Floats]], point: Floats, iterations: int
-) -> Floats:
-    """L-BFGS with backtracking (Nocedal & Wright, algorithm 7.4 and 3.1), memory 8."""
-    memory: deque[tuple[Floats, Floats, float]] = deque(maxlen=8)
-    value, gradient = loss(point)
-    for _ in range(iterations):
-        direction = -gradient
-        steps: list[float] = []
-        for moved, turned, rho in reversed(memory):
-            steps.append(rho * float(moved @ direction))
-            direction = direction - steps[-1] * turned
-        if memory:
-            moved, turned, rho = memory[-1]
-            direction = direction / (rho * float(turned @ turned))
-        else:
-            direction = direction / max(float(np.abs(gradient).sum()), 1.0)
-        for (moved, turned, rho), step in zip(memory, reversed(steps), strict=True):
-            direction = direction + (step - rho * float(turned @ direction)) * moved
-        descent = float(gradient @ direction)
-        length = 1.0
-        while True:
-            candidate = point + length * direction
-            new_value, new_gradient = loss(candidate)
-            if new_value <= value + 1e-4 * length * descent or length < 1e-8:
-                break
-            length *= 0.5
-        moved, turned = candidate - point, new_gradient - gradient
-        curvature = float(moved @ turned)
-        if curvature > 1e-12:
-            memory.append((moved, turned, 1.0 / curvature))
-        done = value - new_value < 1e-6 * abs(value)
-        point, value, gradient = candidate, new_value, new_gradient
-        if done:
-            break
-    return point
+def fit_layers(weights: Weights, examples: Sequence[Example]) -> Weights:
+    """The last layers, from texts that the models were not fitted on."""
+    korean = Korean(weights)
+    evidence = evidence_of(korean, [e.text for e in examples])
+    sources = np.array([e.source for e in examples])
+    targets = np.array([e.target for e in examples])
+    labels = np.array([e.label for e in examples])
+    inputs = evidence.score_inputs()
+    polar = np.isin(sources, list(SCORE_SHARE)) & (targets != 0.5)
+    shares = np.zeros(len(examples))
+    for source, share in SCORE_SHARE.items():
+        mine = polar & (sources == source)
+        shares[mine] = 1000 * share / mine.sum()
+    score = fit_score(inputs[polar], targets[polar], shares[polar])
+    odds = inputs @ score
+
+    classes = np.select([labels == name for name in CLASSES[1:]], [1, 2], 0)
+    known = (sources == "service") | polar
+    emphasis = np.where(sources == "service", np.array([1.0, 2.0, 4.0])[classes], 0.0)
+    for source in ("film", "comment"):
+        mine = polar & (sources == source)
+        emphasis[mine] = 400 / mine.sum()
+    clash = Korean(replace(weights, score=score)).clash([e.text for e in examples], odds)
+    label = fit_label(evidence.label_inputs(odds, clash)[known], classes[known], emphasis[known])
+    own = polar & (sources == "service")
+    uncertain = float(np.quantile(np.abs(np.tanh(odds[own] / 2)), UNCERTAIN_SHARE))
+    return replace(weights, score=score, label=label, uncertain=round(uncertain, 2))
 
 
-def quantise(table: Floats) -> tuple[NDArray[np.int8], float]:
-    """Weights as int8 with one scale; the rare ones beyond 4.5 standard deviations are clipped."""
-    used = table[table != 0]
-    limit = min(float(np.abs(used).max()), 4.5 * float(used.std()) + float(np.abs(used).mean()))
-    scale = limit / 127
-    return np.clip(np.rint(table / scale), -127, 127).astype(np.int8), scale
+def evidence_of(korean: Korean, texts: Sequence[str]) -> Evidence:
+    """The evidence of many texts."""
+    found = [
+        korean.evidence(korean.look(texts[start : start + 4096]))
+        for start in range(0, len(texts), 4096)
+    ]
+    return Evidence(
+        *(
+            np.concatenate([getattr(e, name) for e in found])
+            for name in (f.name for f in fields(Evidence))
+        )
+    )
 
 
-def calibrate(margins: Floats, targets: Floats) -> tuple[float, float]:
-    """Platt scaling: slope and offset that minimise the cross entropy, by Newton's method."""
-    slope, offset = 1.0, 0.0
-    for _ in range(50):
-        p = _sigmoid(slope * margins + offset)
-        error, spread = p - targets, p * (1 - p)
-        gradient = np.array([float(error @ margins), float(error.sum())])
-        cross = float(spread @ margins)
-        hessian = np.array([[float(spread @ margins**2), cross], [cross, float(spread.sum())]])
-        step = np.linalg.solve(hessian + 1e-9 * np.eye(2), gradient)
-        slope, offset = slope - float(step[0]), offset - float(step[1])
-        if float(np.abs(step).max()) < 1e-8:
-            break
-    return slope, offset
-
-
-def choose_band(scores: Floats) -> float:
-    """The neutral band that takes in a tenth of the polar texts, in steps of 0.05.
-
-    The best macro-F1 on comments of mixed emotions would take in most of what people complain about
-    (0.75).
-    """
-    band = round(np.quantile(np.abs(scores), NEUTRAL_SHARE) * 20) / 20
-    return float(min(band, MAX_BAND))
-
-
-def named(scores: Floats, band: float) -> NDArray[np.int64]:
-    """Scores as -1, 0, 1."""
-    return np.where(scores >= band, 1, np.where(scores <= -band, -1, 0))
-
-
-def macro_f1(found: NDArray[np.int64], labels: NDArray[np.int64]) -> float:
-    """Mean F1 over the classes that occur in ``labels``."""
-    values = []
-    for label in np.unique(labels):
-        hits = int(((found == label) & (labels == label)).sum())
-        values.append(2 * hits / max(int((found == label).sum() + (labels == label).sum()), 1))
-    return sum(values) / len(values)
-
-
-def figures(scores: Floats, targets: Floats, band: float) -> dict[str, float]:
-    """Accuracy, balanced accuracy, Brier score, expected calibration error (10 bins).
-
-    ``outside band`` is the share of texts that are named positive or negative, ``right there`` how
-    many of these rightly.
-    """
+def figures(scores: Floats, targets: Floats) -> dict[str, float]:
+    """Accuracy, balanced accuracy, Brier score, expected calibration error (10 bins)."""
     right = (scores > 0) == (targets > 0.5)
     p = (scores + 1) / 2
     bins = np.minimum((p * 10).astype(int), 9)
-    outside = np.abs(scores) >= band
     error = 0.0
     for index in range(10):
         inside = bins == index
         if inside.any():
-            error += float(inside.mean()) * abs(
-                float(p[inside].mean()) - float(targets[inside].mean())
-            )
+            gap = abs(float(p[inside].mean()) - float(targets[inside].mean()))
+            error += float(inside.mean()) * gap
     return {
         "n": len(targets),
         "accuracy": round(float(right.mean()), 4),
@@ -291,66 +372,103 @@ def figures(scores: Floats, targets: Floats, band: float) -> dict[str, float]:
         ),
         "brier": round(float(((p - targets) ** 2).mean()), 4),
         "ece": round(error, 4),
-        "outside band": round(float(outside.mean()), 4),
-        "right there": round(float(right[outside].mean()), 4),
     }
 
 
-def train(examples: Sequence[Example], size: int = BUCKETS) -> tuple[Weights, dict[str, object]]:
-    """Fit on "train", calibrate on "tune", measure on "test"; gives the model and the figures."""
-    groups = {part: [e for e in examples if e.part == part] for part in ("train", "tune", "test")}
-    features = {part: features_of([e.text for e in group], size) for part, group in groups.items()}
-    targets = {part: np.array([e.target for e in group]) for part, group in groups.items()}
-    table, bias = fit(
-        features["train"], targets["train"], np.array([e.weight for e in groups["train"]])
-    )
-    packed, scale = quantise(table)
-    unpacked = packed.astype(np.float64) * scale
-    margins = {part: margins_of(features[part], unpacked, bias) for part in ("tune", "test")}
+def macro_f1(found: Sequence[str], labels: Sequence[str]) -> float:
+    """Mean F1 over the classes that occur in ``labels``."""
+    pairs = list(zip(found, labels, strict=True))
+    values = []
+    for label in sorted(set(labels)):
+        hits = pairs.count((label, label))
+        values.append(2 * hits / max(list(found).count(label) + list(labels).count(label), 1))
+    return sum(values) / len(values)
 
-    def mask(part: str, *sources: str) -> NDArray[np.bool_]:
-        return np.array([e.source in sources for e in groups[part]])
 
-    # Comments are nearer to what is read in use than films are, so each half of the calibration
-    # counts the same.
-    film, comment = mask("tune", "film"), mask("tune", "comment")
-    both = np.concatenate((np.flatnonzero(film)[: comment.sum()], np.flatnonzero(comment)))
-    slope, offset = calibrate(margins["tune"][both], targets["tune"][both])
-    scores = {part: np.tanh((slope * margin + offset) / 2) for part, margin in margins.items()}
+def measure(korean: Korean, examples: Sequence[Example]) -> dict[str, object]:
+    """The figures on texts that were not trained on: by source, and by domain of service texts."""
+    found = korean.score([e.text for e in examples])
+    scores = np.array([s.score for s in found])
+    targets = np.array([e.target for e in examples])
+    report: dict[str, object] = {}
+    polar = (targets != 0.5) & np.array([not e.source.endswith("between") for e in examples])
+    groups = {e.source for e in examples if not e.source.endswith("between")}
+    groups |= {f"service: {e.domain}" for e in examples if e.domain}
+    for group in sorted(groups):
+        mine = polar & np.array([group in {e.source, f"service: {e.domain}"} for e in examples])
+        if len(set(targets[mine])) == 2:
+            report[group] = figures(scores[mine], targets[mine])
+            report[f"{group}, named a side"] = round(
+                float(
+                    np.mean(
+                        [
+                            s.label in {"positive", "negative"}
+                            for s, m in zip(found, mine, strict=True)
+                            if m
+                        ]
+                    )
+                ),
+                4,
+            )
+    own = [(s.label.value, e.label) for s, e in zip(found, examples, strict=True) if e.label]
+    if own:
+        report["service, four labels"] = {
+            "n": len(own),
+            "macro-F1": round(macro_f1([f for f, _ in own], [w for _, w in own]), 4),
+            "confusion": {
+                wanted: {label: own.count((label, wanted)) for label in sorted({f for f, _ in own})}
+                for wanted in sorted({w for _, w in own})
+            },
+        }
+    return report
 
-    band = choose_band(scores["tune"][both])
 
-    report: dict[str, object] = {part: len(group) for part, group in groups.items()}
-    for source in ("film", "comment"):
-        chosen = mask("test", source)
-        report[source] = figures(scores["test"][chosen], targets["test"][chosen], band)
-    three = mask("test", "comment", "comment-between")
-    labels = np.rint(2 * targets["test"] - 1).astype(int)
-    report["comment, three classes"] = {
-        "n": int(three.sum()),
-        "macro-F1": round(macro_f1(named(scores["test"][three], band), labels[three]), 4),
+def signed(weights: Weights) -> Weights:
+    """With the version that follows from the numbers."""
+    digest = hashlib.sha256()
+    for name, value in flatten(weights).items():
+        if name != "version":
+            digest.update(name.encode() + np.ascontiguousarray(value).tobytes())
+    return replace(weights, version=f"2-{digest.hexdigest()[:10]}")
+
+
+def train(
+    examples: Sequence[Example], *, everything: bool = True
+) -> tuple[Weights, dict[str, object]]:
+    """Fit on "train", the last layers on "tune", measure on "test"; gives model and figures.
+
+    With ``everything`` the general model and that of opinions, which have few texts to learn from,
+    are then fitted again on all of them, under the same last layers. The figures are those of the
+    first fit: nothing that is reported was trained on.
+    """
+    lexicon = compile_lexicon(read_entries())
+    seen = look(examples, lexicon)
+    tune = [e for e in examples if e.part == "tune"]
+    test = [e for e in examples if e.part == "test"]
+    weights = fit_layers(fit_models(seen, seen.parts == "train", lexicon), tune)
+    report: dict[str, object] = {
+        part: int((seen.parts == part).sum()) for part in ("train", "tune", "test")
     }
-    digest = hashlib.sha256(
-        packed.tobytes() + f"{scale} {bias} {slope} {offset} {band}".encode()
-    ).hexdigest()
-    weights = Weights(packed, scale, bias, slope, offset, band, f"1-{digest[:10]}")
-    report |= {"version": weights.version, "slope": slope, "offset": offset, "band": band}
-    report["used buckets"] = int((packed != 0).sum())
+    report |= measure(Korean(signed(weights)), test)
+    if everything:
+        everyone = np.ones(len(examples), dtype=bool)
+        weights = replace(
+            weights, general=fit_general(seen, everyone), opinion=fit_opinion(seen, everyone)
+        )
+    weights = signed(weights)
+    report |= {
+        "version": weights.version,
+        "score": np.round(weights.score, 3).tolist(),
+        "label": np.round(weights.label, 3).tolist(),
+        "uncertain": weights.uncertain,
+        "used buckets": int((weights.general.table != 0).sum()),
+    }
     return weights, report
 
 
 def save(weights: Weights, path: Path) -> None:
     """Write the model file; equal weights give equal bytes."""
-    np.savez_compressed(
-        path,
-        table=weights.table,
-        scale=weights.scale,
-        bias=weights.bias,
-        slope=weights.slope,
-        offset=weights.offset,
-        band=weights.band,
-        version=weights.version,
-    )
+    np.savez_compressed(path, allow_pickle=False, **flatten(weights))
 
 
 def _rows(path: Path, *, quoting: Literal[0, 3] = csv.QUOTE_NONE) -> list[dict[str, str]]:
@@ -359,17 +477,16 @@ def _rows(path: Path, *, quoting: Literal[0, 3] = csv.QUOTE_NONE) -> list[dict[s
         return list(csv.DictReader(file, delimiter="\t", quoting=quoting))
 
 
-def _sigmoid(x: Floats) -> Floats:
-    return np.tanh(x / 2) / 2 + 0.5
-
-
 def main() -> None:
     """Command line: train, save, print the figures as JSON."""
     parser = argparse.ArgumentParser(description="Train the Korean sentiment model.")
     parser.add_argument("--data", type=Path, required=True, help="folder with the training data")
     parser.add_argument("--out", type=Path, required=True, help="model file to write (.npz)")
+    parser.add_argument(
+        "--held-out", action="store_true", help="ship the fit that the figures are of"
+    )
     arguments = parser.parse_args()
-    weights, report = train(read_examples(arguments.data))
+    weights, report = train(read_examples(arguments.data), everything=not arguments.held_out)
     save(weights, arguments.out)
     report["bytes"] = arguments.out.stat().st_size
     sys.stdout.write(json.dumps(report, ensure_ascii=False, indent=2) + "\n")
