@@ -11,7 +11,7 @@ import pytest
 from listener.enrich.reader import Reader
 from listener.enrich.rules import load_rules
 from listener.enrich.sentiment.vader import Vader
-from listener.types import Label, Match, MatchOrigin, Mention, Sentiment, Span
+from listener.types import Label, Match, MatchOrigin, Mention, Reading, Sentiment, Span
 
 SERVICE = Path(__file__).with_name("service_ko.tsv")
 Build = Callable[..., Mention]
@@ -169,3 +169,108 @@ def test_the_generation_names_models_and_rules(tmp_path: Path) -> None:
     assert Reader.default(file).versions.key != first.key
     assert Reader(load_rules(), [Vader()]).versions.key != first.key
     assert replace(first, rules_version="x").key != first.key
+
+
+def aspects_of(text: str, reading: Reading) -> list[tuple[str, str, int]]:
+    """Topic, clause, and the sign of the score where it is clear."""
+    return [
+        (a.topic, text[a.start : a.end].strip(), 0 if a.score is None else round(a.score))
+        for a in reading.aspects
+    ]
+
+
+def test_each_clause_is_scored_for_its_topics(reader: Reader) -> None:
+    text = "배송은 정말 빨라서 좋은데 품질이 별로예요"
+    (reading,) = reader.read_texts([text])
+    assert aspects_of(text, reading) == [
+        ("delivery", "배송은 정말 빨라서 좋은데", 1),
+        ("quality", "품질이 별로예요", -1),
+    ]
+    assert reading.complaint is True
+    assert reading.topics == ("quality", "delivery")  # the one with the problem first
+
+
+def test_a_single_clause_has_the_score_of_the_whole(a_mention: Build) -> None:
+    model = Recorder()
+    mention = a_mention("배송이 늦어요", title="")
+    (read,) = Reader(load_rules(), [model]).read([mention], [[]])
+    (aspect,) = read.reading.aspects
+    assert (aspect.topic, aspect.start, aspect.end) == ("delivery", 0, 7)
+    assert (aspect.score, aspect.label) == (-0.9, Label.NEGATIVE)
+    assert model.batches == [["배송이 늦어요"]]
+
+
+def test_aspects_count_from_the_title_on(reader: Reader, a_mention: Build) -> None:
+    mention = a_mention("환불이 안 돼요", title="배송 최악")
+    reading = reader.read([mention], [[]])[0].reading
+    assert aspects_of("배송 최악\n환불이 안 돼요", reading) == [
+        ("delivery", "배송 최악", -1),
+        ("refund", "환불이 안 돼요", -1),
+    ]
+
+
+def test_a_long_review_is_read_by_sentence(reader: Reader) -> None:
+    good = "화면이 정말 예쁘고 마음에 쏙 들어요. " * 6
+    bad = "그런데 배송이 너무 늦고 상담원은 불친절해서 최악이었어요. " * 6
+    praise, blame, both = reader.read_texts([good, bad, good + bad])
+    assert praise.sentiment is not None
+    assert praise.sentiment.label is Label.POSITIVE
+    assert blame.sentiment is not None
+    assert blame.sentiment.label is Label.NEGATIVE
+    assert both.sentiment is not None
+    assert blame.sentiment.score < both.sentiment.score < praise.sentiment.score
+    assert both.sentiment.label is Label.MIXED
+    assert {a.topic for a in both.aspects} >= {"delivery", "staff"}
+
+
+@pytest.mark.parametrize(
+    ("text", "better", "worse"),
+    [
+        ("볼트는 진짜 좋은데 애크미는 최악", "볼트", "애크미"),
+        ("애크미보다 볼트가 훨씬 좋아요", "볼트", "애크미"),
+        ("애크미 쓰다가 볼트로 갈아탔는데 훨씬 좋네요", "볼트", "애크미"),
+        ("Bolt is great, Acme is awful", "Bolt", "Acme"),
+        ("Bolt is so much better than Acme", "Bolt", "Acme"),
+    ],
+)
+def test_what_is_good_for_one_may_be_bad_for_another(
+    reader: Reader, a_mention: Build, text: str, better: str, worse: str
+) -> None:
+    mention = a_mention(text)
+    matches = [by_term(1, mention, better), by_term(2, mention, worse)]
+    (read,) = reader.read([mention], [matches])
+    first, second = (m.reading.sentiment for m in read.matches)
+    assert first is not None
+    assert second is not None
+    assert first.score > 0.1 > -0.1 > second.score
+
+
+def test_a_brand_that_is_only_the_measure_is_blamed_even_alone(
+    reader: Reader, a_mention: Build
+) -> None:
+    mention = a_mention("애크미보다 훨씬 좋아요 정말 만족합니다")
+    (read,) = reader.read([mention], [[by_term(1, mention, "애크미")]])
+    toward = read.matches[0].reading
+    assert read.reading.sentiment is not None
+    assert read.reading.sentiment.label is Label.POSITIVE
+    assert toward.sentiment is not None
+    assert toward.sentiment.label is Label.NEGATIVE
+
+
+def test_a_problem_in_a_clearly_good_clause_is_praise_by_denial(a_mention: Build) -> None:
+    class Pleased(Recorder):
+        def score(self, texts: Sequence[str]) -> list[Sentiment]:
+            return [
+                Sentiment(score=0.9, label=Label.POSITIVE, confidence=0.9, model="r", version="1")
+                for _ in texts
+            ]
+
+    rules = load_rules()
+    text = "별점 하나도 아깝"  # what only a model could excuse
+    assert Reader(rules, [Recorder()]).read_texts([text])[0].complaint is True
+    assert Reader(rules, [Pleased()]).read_texts([text])[0].complaint is False
+
+
+def test_ones_own_voice_has_no_tags(reader: Reader, a_mention: Build) -> None:
+    mention = a_mention("서버 장애로 결제 오류가 있었습니다", is_own=True)
+    assert reader.read([mention], [[]])[0].reading.tags == ()
