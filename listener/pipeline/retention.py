@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from listener.pipeline.screening import KEPT
 from listener.settings import Settings
-from listener.store import changes, inbound, jobs, retention, screening
+from listener.store import changes, inbound, jobs, retention, screening, themes
 from listener.store.work import Database
 
 RUNS = timedelta(days=90)
@@ -19,6 +19,7 @@ JOBS = timedelta(days=1)
 BACKFILLS = timedelta(days=90)
 COVERAGE = timedelta(days=120)  # longer than detection looks back
 NOTICES = timedelta(days=365)
+THEMES = timedelta(days=180)  # that nobody judged, after they faded
 TESTS = timedelta(days=90)
 SPENDING = timedelta(days=400)  # this month, and the same one last year
 HOSTS = timedelta(days=30)
@@ -65,6 +66,7 @@ def retain(database: Database, settings: Settings, *, now: datetime) -> Removed:
     in_parts(lambda s: retention.forget_backfills(s, before=now - BACKFILLS, limit=_CHUNK))
     in_parts(lambda s: retention.forget_coverage(s, before=now - COVERAGE, limit=_CHUNK))
     in_parts(lambda s: retention.forget_notices(s, before=now - NOTICES, limit=_CHUNK))
+    in_parts(lambda s: themes.forget(s, before=now - THEMES, limit=_CHUNK))
     in_parts(lambda s: retention.forget_tests(s, before=now - TESTS, limit=_CHUNK))
     in_parts(
         lambda s: screening.forget_old_sketches(

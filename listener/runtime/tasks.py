@@ -78,6 +78,9 @@ def _tasks(
     def rescore() -> None:
         services.rescorer.work(go_on)
 
+    def seek_themes() -> None:
+        services.theme_seeker.look(services.clock(), go_on)
+
     def retain() -> None:
         from listener.pipeline.retention import retain
 
@@ -99,6 +102,7 @@ def _tasks(
         Task("inbound", timedelta(seconds=1), take_inbound),
         Task("rematch", timedelta(seconds=15), rematch),
         Task("rescore", timedelta(seconds=5), rescore),
+        Task("themes", timedelta(minutes=2), seek_themes),  # each brand once an hour
         Task("retain", timedelta(hours=1), retain),
     ]
 

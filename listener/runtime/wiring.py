@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from listener.pipeline.readers import Readers
     from listener.pipeline.rescore import Rescorer
     from listener.pipeline.rollup import By
+    from listener.pipeline.themes import ThemeSeeker
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
 
@@ -175,6 +176,17 @@ class Services:
         from listener.pipeline.rescore import Rescorer
 
         return Rescorer(self.database, self.readers, self.clock)
+
+    @cached_property
+    def theme_seeker(self) -> ThemeSeeker:
+        """Finds what brands' mentions began to speak of."""
+        from listener.pipeline.themes import ThemeSeeker
+
+        return ThemeSeeker(
+            self.database,
+            lambda session: self.readers.current(session)[1].text,
+            counts_flagged=self.settings.count_flagged,
+        )
 
     @cached_property
     def runner(self) -> Runner:
