@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
@@ -70,11 +70,18 @@ class Vader:
 
     def _compound(self, text: str) -> float:
         polarity = self._analyzer.polarity_scores
-        if len(text) <= LONG_TEXT:
-            return float(polarity(text)["compound"])
-        parts = (text[:LONG_HEAD], text[-LONG_TAIL:])
-        sentences = [s for part in parts for s in _SENTENCE.findall(part) if s.strip()]
-        said = [
-            c for c in (float(polarity(s[:LONG_HEAD])["compound"]) for s in sentences) if c != 0
-        ]
-        return round(sum(said) / len(said), 4) if said else 0.0
+        return compound_of(text, lambda part: float(polarity(part)["compound"]))
+
+
+def compound_of(text: str, polarity: Callable[[str], float]) -> float:
+    """The compound of a text by ``polarity``; of a long one the mean over sentences at its ends."""
+    if len(text) <= LONG_TEXT:
+        return polarity(text)
+    said = [c for c in (polarity(s[:LONG_HEAD]) for s in sentences_of(text)) if c != 0]
+    return round(sum(said) / len(said), 4) if said else 0.0
+
+
+def sentences_of(text: str) -> list[str]:
+    """The sentences of a text, of a long one those of its two ends."""
+    parts = (text,) if len(text) <= LONG_TEXT else (text[:LONG_HEAD], text[-LONG_TAIL:])
+    return [s for part in parts for s in _SENTENCE.findall(part) if s.strip()]
