@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
+Named: TypeAlias = Callable[[str, str], str]  # (topic, "ko" or "en") -> what it is called
 EVENTS = ("alert.opened", "alert.escalated", "alert.resolved", "test")
 
 
@@ -65,17 +66,6 @@ class Text:
     body: str
 
 
-_TOPICS_KO = {
-    "delivery": "배송",
-    "price": "가격",
-    "quality": "품질",
-    "service": "고객 응대",
-    "site_app": "사이트·앱",
-    "payment": "결제",
-    "availability": "재고",
-    "refund": "환불·반품",
-}
-_TOPICS_EN = {"site_app": "site and app", "refund": "refunds and returns"}
 _SERIES = {
     "all": ("언급", "mentions"),
     "negative": ("부정 언급", "negative mentions"),
@@ -85,18 +75,14 @@ _SERIES = {
 
 
 def topic_name(topic: str, language: str) -> str:
-    """A topic in words."""
-    if language == "ko":
-        return _TOPICS_KO.get(topic, topic)
-    return _TOPICS_EN.get(topic, topic.replace("_", " "))
+    """What a topic is called where no rules tell: its key."""
+    return topic
 
 
-def series_name(
-    dimension: str, language: str, named: Callable[[str, str], str] = topic_name
-) -> str:
+def series_name(dimension: str, language: str, named: Named = topic_name) -> str:
     """What a series counts, in words: ``topic:delivery:complaint`` = complaints about delivery.
 
-    ``named`` tells what a topic is called in a language.
+    ``named`` tells what a topic is called in a language (see Rules.names).
     """
     column = 0 if language == "ko" else 1
     kind, _, rest = dimension.partition(":")
@@ -115,9 +101,15 @@ def ratio(spike: SpikeFacts) -> float | None:
     return spike.observed / spike.expected if spike.expected >= 0.5 else None
 
 
-def compose(facts: AlertFacts, event: str, *, language: str, tz: ZoneInfo) -> Text:
-    """Title and body of an alert's message in ``language`` ("ko" or "en"), times in ``tz``."""
-    return _korean(facts, event, tz) if language == "ko" else _english(facts, event, tz)
+def compose(
+    facts: AlertFacts, event: str, *, language: str, tz: ZoneInfo, named: Named = topic_name
+) -> Text:
+    """Title and body of an alert's message in ``language`` ("ko" or "en"), times in ``tz``.
+
+    ``named`` tells what a topic is called in a language.
+    """
+    write = _korean if language == "ko" else _english
+    return write(facts, event, tz, named)
 
 
 def _lead(facts: AlertFacts) -> SpikeFacts | None:
@@ -128,14 +120,14 @@ def _local(at: datetime, tz: ZoneInfo, form: str) -> str:
     return at.astimezone(tz).strftime(form)
 
 
-def _korean(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
+def _korean(facts: AlertFacts, event: str, tz: ZoneInfo, named: Named) -> Text:
     spike = _lead(facts)
     if event == "test" or spike is None:
         return Text(
             title="[Listener] 시험 알림",
             body="이 채널로 알림이 정상적으로 도착합니다. 실제 급증이 아닙니다.",
         )
-    series = series_name(spike.dimension, "ko")
+    series = series_name(spike.dimension, "ko", named)
     times = ratio(spike)
     how = f"평소의 {times:.1f}배" if times else f"평소 {spike.expected:.1f}건"
     if event == "alert.resolved":
@@ -152,7 +144,7 @@ def _korean(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
         ended = _local(spike.resolved_at, tz, "%m월 %d일 %H:%M")
         lines.append(f"{ended}에 평소 수준으로 돌아왔습니다.")
     if spike.topics:
-        shares = ", ".join(f"{topic_name(t, 'ko')} {s:.0%}" for t, s in spike.topics[:3])
+        shares = ", ".join(f"{named(t, 'ko')} {s:.0%}" for t, s in spike.topics[:3])
         lines.append(f"주제: {shares}")
     if spike.sources:
         lines.append("채널: " + ", ".join(f"{s} {share:.0%}" for s, share in spike.sources[:4]))
@@ -166,14 +158,14 @@ def _korean(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
     return Text(title=head, body="\n".join(lines))
 
 
-def _english(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
+def _english(facts: AlertFacts, event: str, tz: ZoneInfo, named: Named) -> Text:
     spike = _lead(facts)
     if event == "test" or spike is None:
         return Text(
             title="[Listener] Test alert",
             body="Alerts reach this channel. This is not a real spike.",
         )
-    series = series_name(spike.dimension, "en")
+    series = series_name(spike.dimension, "en", named)
     times = ratio(spike)
     how = f"{times:.1f} times the usual" if times else f"{spike.expected:.1f} expected"
     if event == "alert.resolved":
@@ -189,7 +181,7 @@ def _english(facts: AlertFacts, event: str, tz: ZoneInfo) -> Text:
     if spike.resolved_at:
         lines.append(f"Back to normal at {_local(spike.resolved_at, tz, '%d %b %H:%M')}.")
     if spike.topics:
-        shares = ", ".join(f"{topic_name(t, 'en')} {s:.0%}" for t, s in spike.topics[:3])
+        shares = ", ".join(f"{named(t, 'en')} {s:.0%}" for t, s in spike.topics[:3])
         lines.append(f"Topics: {shares}")
     if spike.sources:
         lines.append("Sources: " + ", ".join(f"{s} {share:.0%}" for s, share in spike.sources[:4]))
@@ -209,13 +201,16 @@ def _samples(facts: AlertFacts, title: str) -> list[str]:
     return [f"{title}:", *(f"· ({s.source}) {s.excerpt}" for s in facts.samples[:3])]
 
 
-def payload(facts: AlertFacts, event: str, *, tz: ZoneInfo) -> dict[str, Any]:
+def payload(
+    facts: AlertFacts, event: str, *, tz: ZoneInfo, named: Named = topic_name
+) -> dict[str, Any]:
     """The data of a webhook: ``{"alert": …, "spikes": […], "mentions": […], "text": {ko, en}}``.
 
     The envelope (type, timestamp) and the ids that stay the same over retries are the sender's.
     """
     texts: Mapping[str, Text] = {
-        language: compose(facts, event, language=language, tz=tz) for language in ("ko", "en")
+        language: compose(facts, event, language=language, tz=tz, named=named)
+        for language in ("ko", "en")
     }
     return {
         "alert": {

@@ -10,7 +10,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -30,12 +30,13 @@ from listener.alert.channels import (
     check_address,
     next_try,
 )
+from listener.enrich.rulesfile import category_names, read_rules_text
 from listener.errors import InvalidInput, ListenerError, NotFound, StorageError, TargetForbidden
 from listener.net.guard import Guard
 from listener.pipeline.notices import load_facts as load_notice
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import channels, outbox, spikes
+from listener.store import channels, outbox, rule_sets, spikes
 from listener.store.killpoints import reach
 from listener.store.tables import AlertRow, BrandRow, ChannelRow, MentionRow
 from listener.store.work import Database
@@ -66,6 +67,8 @@ class Deliverer:
     session: Callable[[str], requests.Session]  # of an account: limits are kept by these
     clock: Callable[[], datetime]
     title_of: Callable[[str], tuple[str, str]] = lambda source: (source, source)
+    # Names of topics by the version of the rules, kept while that is in use.
+    names: dict[str, dict[str, tuple[str, str]]] = field(default_factory=dict)
 
     def deliver_due(self, limit: int = 50, *, go_on: Callable[[], bool] = lambda: True) -> int:
         """Try the messages that are due, one after the other, while ``go_on`` says so; returns how
@@ -155,15 +158,27 @@ class Deliverer:
         event = message.event
         if message.notice_id is None:
             facts = load_facts(session, message, self.settings)
+            named = self._named(session)
             return _Telling(
-                lambda language: messages.compose(facts, event, language=language, tz=tz),
-                lambda: messages.payload(facts, event, tz=tz),
+                lambda lang: messages.compose(facts, event, language=lang, tz=tz, named=named),
+                lambda: messages.payload(facts, event, tz=tz, named=named),
             )
         told = load_notice(session, message.notice_id, self.settings, self.title_of)
         return _Telling(
             lambda language: notice_words.compose(told, event, now=now, language=language, tz=tz),
             lambda: notice_words.payload(told, event, now=now, tz=tz),
         )
+
+    def _named(self, session: Session) -> messages.Named:
+        """What topics are called by the rules in use; a topic that these do not know is its key."""
+        version = "" if self.settings.rules else rule_sets.current_version(session) or ""
+        if version not in self.names:
+            edited = rule_sets.current(session) if version else None
+            text = edited.text if edited else read_rules_text(self.settings.rules)[1]
+            self.names.clear()
+            self.names[version] = category_names(text)
+        known = self.names[version]
+        return lambda topic, language: known.get(topic, (topic, topic))[language != "ko"]
 
     def _open(self, row: ChannelRow) -> Channel:
         """The channel behind a row. Raises ListenerError when its address may not be used (now)."""

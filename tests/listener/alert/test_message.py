@@ -47,8 +47,13 @@ FACTS = AlertFacts(
 )
 
 
+def named(topic: str, language: str) -> str:
+    names = {"delivery": ("배송", "delivery"), "service": ("고객 응대", "service")}
+    return names[topic][language != "ko"]
+
+
 def test_korean_tells_since_when_how_much_and_why() -> None:
-    text = compose(FACTS, "alert.opened", language="ko", tz=SEOUL)
+    text = compose(FACTS, "alert.opened", language="ko", tz=SEOUL, named=named)
     assert text.title == "[급증] 누리마켓 불만 32건, 평소의 8.0배"
     assert "03월 10일 21:00부터 불만 32건 (예상 4.0건)" in text.body
     assert "주제: 배송 80%, 고객 응대 10%" in text.body
@@ -59,7 +64,7 @@ def test_korean_tells_since_when_how_much_and_why() -> None:
 
 
 def test_english_says_the_same() -> None:
-    text = compose(FACTS, "alert.opened", language="en", tz=SEOUL)
+    text = compose(FACTS, "alert.opened", language="en", tz=SEOUL, named=named)
     assert text.title == "[Spike] 누리마켓: 32 complaints, 8.0 times the usual"
     assert "Since 10 Mar 21:00: 32 complaints (4.0 expected)." in text.body
     assert "Topics: delivery 80%, service 10%" in text.body
@@ -98,12 +103,18 @@ def test_a_test_message_says_that_it_is_one() -> None:
     ],
 )
 def test_series_have_names(dimension: str, ko: str, en: str) -> None:
-    assert series_name(dimension, "ko") == ko
-    assert series_name(dimension, "en") == en
+    assert series_name(dimension, "ko", named) == ko
+    assert series_name(dimension, "en", named) == en
+
+
+def test_a_topic_that_no_rules_know_is_called_by_its_key() -> None:
+    assert series_name("topic:site_app:complaint", "ko") == "site_app 불만"
+    assert "delivery 80%" in compose(FACTS, "alert.opened", language="ko", tz=SEOUL).body
 
 
 def test_the_payload_holds_ids_numbers_and_both_texts() -> None:
-    data = payload(FACTS, "alert.opened", tz=SEOUL)
+    data = payload(FACTS, "alert.opened", tz=SEOUL, named=named)
+    assert "배송 80%" in data["text"]["ko"]["body"]
     assert data["alert"]["id"] == 3
     assert data["spikes"][0]["onset"] == NOW.isoformat()
     assert data["spikes"][0]["topics"][0] == {"topic": "delivery", "share": 0.8}
