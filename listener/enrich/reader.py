@@ -17,9 +17,9 @@ from listener.enrich.language import LanguageDetector
 from listener.enrich.meant import Meant
 from listener.enrich.rules import RULE_LANGUAGES, Hit, Rules, fold, load_rules
 from listener.enrich.sentiment.base import SentimentModel
+from listener.enrich.sentiment.english import English
 from listener.enrich.sentiment.korean import Korean
 from listener.enrich.sentiment.router import Router
-from listener.enrich.sentiment.vader import Vader
 from listener.enrich.tags import tags_of
 from listener.enrich.topics import topics_of
 from listener.types import (
@@ -111,7 +111,7 @@ class _Plan:
 
 def default_models() -> tuple[SentimentModel, ...]:
     """A new object of every model in use, one for each language that is scored."""
-    return Korean(), Vader()
+    return Korean(), English()
 
 
 class Reader:
@@ -131,7 +131,7 @@ class Reader:
 
     @classmethod
     def default(cls, rules: Path | None = None) -> Reader:
-        """The reader of an install: our Korean model, VADER, the rules at a path or the built-in.
+        """The reader of an install: our own models, the rules at a path or the built-in ones.
 
         Raises InvalidInput for a broken rules file.
         """

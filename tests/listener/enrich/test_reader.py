@@ -61,7 +61,7 @@ def test_reads_whole_mentions_in_order(reader: Reader, a_mention: Build) -> None
     assert (english.language, english.complaint) == ("en", False)
     assert english.sentiment is not None
     assert english.sentiment.label is Label.POSITIVE
-    assert english.sentiment.model == "vader"
+    assert english.sentiment.model == "en-stacked"
     # Not scored is not neutral.
     assert (japanese.language, japanese.sentiment, japanese.complaint) == ("ja", None, None)
     assert (empty.language, empty.sentiment, empty.complaint) == ("und", None, None)
@@ -161,7 +161,7 @@ def test_matches_must_be_parallel(reader: Reader, a_mention: Build) -> None:
 
 def test_the_generation_names_models_and_rules(tmp_path: Path) -> None:
     first = Reader.default().versions
-    assert first.models["en"][0] == "vader"
+    assert first.models["en"][0] == "en-stacked"
     assert first.models["ko"][0] == "ko-ngram"
     assert Reader.default().versions.key == first.key
     file = tmp_path / "rules.toml"
