@@ -22,6 +22,7 @@ from listener.types import Brand
 PARAMETERS = (
     *("q", "brand", "source", "kind", "language", "sentiment", "complaint", "topic", "tag"),
     *("rating_gte", "rating_lte", "since", "until", "author", "watch"),
+    *("flagged", "story"),
 )
 _LISTS = frozenset({"source", "kind", "language", "sentiment", "topic", "tag"})
 
@@ -198,6 +199,14 @@ def _words(view: View, say: Speaker, name: str, value: str, brands: Mapping[str,
         return say("별점 {x} 이하", "rating ≤ {x}", x=value)
     if name == "author":
         return say("작성자 {x}", "by {x}", x=say.writer(value))
+    if name == "flagged":
+        return (
+            say("협찬·홍보·반복 글만", "sponsored, promotional, repeated")
+            if value == "true"
+            else say("협찬·홍보·반복 글 빼고", "no sponsored, promotional, repeated")
+        )
+    if name == "story":
+        return say("같은 글 묶음 #{x}", "copies of story #{x}", x=value)
     if name == "watch":
         return say("수집 #{x}", "watch #{x}", x=value)
     return f"“{value}”"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from listener.collect.health import WORDS, Words
-from listener.types import Kind, Label, Outcome
+from listener.types import FlagKind, Kind, Label, Outcome
 
 Pair = tuple[str, str]  # Korean, English
 
@@ -35,6 +35,21 @@ LANGUAGES: dict[str, Pair] = {
     "fr": ("프랑스어", "French"),
     "es": ("스페인어", "Spanish"),
     "und": ("알 수 없음", "Unknown"),
+}
+FLAGS: dict[str, Pair] = {
+    FlagKind.SPONSORED: ("협찬·광고 표시", "Sponsored"),
+    FlagKind.PROMOTION: ("홍보", "Promotion"),
+    FlagKind.BOT: ("반복 게시", "Repeated"),
+}
+COPIES: dict[str, Pair] = {
+    "exact": ("같은 글", "the same text"),
+    "near": ("거의 같은 글", "nearly the same text"),
+    "syndicated": ("같은 제목의 기사", "the same headline"),
+}
+COUNTS: dict[str, Pair] = {
+    "posts": ("글", "Posts"),
+    "stories": ("이야기", "Stories"),
+    "authors": ("작성자", "Authors"),
 }
 GAPS: dict[str, Pair] = {
     "window": ("원본이 더 이상 보여 주지 않음", "the source no longer shows it"),

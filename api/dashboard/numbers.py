@@ -11,6 +11,7 @@ from itertools import pairwise
 from sqlalchemy import BigInteger, func, select, type_coerce
 from sqlalchemy.orm import Session
 
+from api.deps import By, Wiring
 from listener.detect.series import SeriesBucket, build_series
 from listener.store import stats
 from listener.store.base import to_us
@@ -46,6 +47,39 @@ def bars(
         for start, count in by_start.items():
             found[dimension][bisect_right(edges, start) - 1] += count
     return found
+
+
+def distinct(
+    session: Session, brand_id: int, since: datetime, until: datetime, by: By, wiring: Wiring
+) -> dict[str, int]:
+    """How many stories or authors there are of each dimension in [since, until)."""
+    told = wiring.count_distinct(session, brand_id, since, until, by=by, places=lambda _: 0)
+    return {dimension: places[0] for dimension, places in told.items()}
+
+
+def distinct_bars(
+    session: Session,
+    brand_id: int,
+    dimensions: Sequence[str],
+    edges: Sequence[datetime],
+    by: By,
+    wiring: Wiring,
+) -> dict[str, list[int]]:
+    """Stories or authors by dimension and bar, each once a bar."""
+    starts = [to_us(edge) for edge in edges]
+    told = wiring.count_distinct(
+        session,
+        brand_id,
+        edges[0],
+        edges[-1],
+        by=by,
+        places=lambda at_us: bisect_right(starts, at_us) - 1,
+        wanted=dimensions,
+    )
+    return {
+        dimension: [told[dimension].get(place, 0) for place in range(len(edges) - 1)]
+        for dimension in dimensions
+    }
 
 
 @dataclass(frozen=True, slots=True)

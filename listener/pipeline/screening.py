@@ -17,7 +17,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from listener.errors import StorageError
-from listener.screen.copies import CopyKind, Text, bands, compare, fullest, reduce
+from listener.screen.copies import (
+    CopyKind,
+    Shingled,
+    Text,
+    bands,
+    compare,
+    fullest,
+    reduce,
+    shingled,
+)
 from listener.screen.flags import FlagKind, flags_of
 from listener.store import buckets, changes, mentions, screening
 from listener.store.base import to_us
@@ -153,22 +162,23 @@ def _group(session: Session, looked: Sequence[_Looked]) -> _Grouped:
         return grouped
     holders = _holders(session, looked)
     texts = screening.candidates(session, _most_alike(looked, holders))
-    reduced: dict[int, Text] = {}
+    reduced: dict[int, Shingled] = {}
     for one in looked:
+        own = shingled(one.text)
         for other_id in _ranked(one, holders):
             other = texts.get(other_id)
             if other is None:
                 continue
             if other_id not in reduced:
-                reduced[other_id] = _reduced(other.title, other.text, other.kind)
-            kind = compare(one.text, reduced[other_id])
+                reduced[other_id] = shingled(_reduced(other.title, other.text, other.kind))
+            kind = compare(own, reduced[other_id])
             if kind is not None:
                 _join(grouped, one.id, other, kind)
                 if kind is not CopyKind.SYNDICATED:
                     break  # exact ones have most bands in common: none comes after
         w = one.written
         texts[one.id] = Candidate(one.id, w.title, w.text, w.kind, w.event_us, None)
-        reduced[one.id] = one.text
+        reduced[one.id] = own
         for band in one.bands:
             near = sum(_is_near(held, w.event_us) for held in holders[band])
             if near < _CROWDED:

@@ -72,19 +72,34 @@ def bands(text: Text) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def compare(one: Text, other: Text) -> CopyKind | None:
+@dataclass(frozen=True, slots=True)
+class Shingled:
+    """A text with the hashes of its shingles, for many comparisons."""
+
+    text: Text
+    shingles: frozenset[int]
+
+
+def shingled(text: Text) -> Shingled:
+    """The text with its shingles."""
+    return Shingled(text, frozenset(_shingles(text.whole).tolist()))
+
+
+def compare(one: Shingled, other: Shingled) -> CopyKind | None:
     """Whether and how the two are copies."""
-    if one.whole == other.whole:
+    if one.text.whole == other.text.whole:
         return CopyKind.EXACT
-    first, second = np.unique(_shingles(one.whole)), np.unique(_shingles(other.whole))
-    common = len(np.intersect1d(first, second, assume_unique=True))
-    shorter = min(len(first), len(second))
-    if common >= NEAR * (len(first) + len(second) - common):
-        return CopyKind.NEAR
-    if shorter >= _LONG_ENOUGH and common >= CONTAINED * shorter:
-        return CopyKind.NEAR
-    same_title = one.title == other.title and weight(one.title) >= SHORTEST / 2
-    if one.is_article and other.is_article and same_title:
+    first, second = len(one.shingles), len(other.shingles)
+    shorter = min(first, second)
+    if shorter >= NEAR * max(first, second) or shorter >= _LONG_ENOUGH:
+        common = len(one.shingles & other.shingles)
+        if common >= NEAR * (first + second - common):
+            return CopyKind.NEAR
+        if shorter >= _LONG_ENOUGH and common >= CONTAINED * shorter:
+            return CopyKind.NEAR
+    title = one.text.title
+    same_title = title == other.text.title and weight(title) >= SHORTEST / 2
+    if one.text.is_article and other.text.is_article and same_title:
         return CopyKind.SYNDICATED
     return None
 

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from listener.screen.copies import CopyKind, bands, compare, fullest, reduce
+from listener.screen.copies import CopyKind, bands, compare, fullest, reduce, shingled
 
 WIRE = (
     "하늘전자가 22일 신형 세탁기의 누수 문제에 대해 공식 사과하고 전량 무상 수리를 약속했다. "
@@ -26,7 +26,7 @@ WIRE = (
 )
 def test_copies(other: str, kind: CopyKind) -> None:
     one, two = reduce(None, WIRE), reduce(None, other)
-    assert compare(one, two) is kind
+    assert compare(shingled(one), shingled(two)) is kind
     assert set(bands(one)) & set(bands(two))
 
 
@@ -37,9 +37,9 @@ def test_one_headline_over_two_texts_is_syndication_of_articles_only() -> None:
         "소비자 단체는 이번 조치가 늦었다고 비판했다. 피해를 본 가구는 천 곳이 넘는다고 한다."
     )
     two = reduce(title, other_body, is_article=True)
-    assert compare(one, two) is CopyKind.SYNDICATED
+    assert compare(shingled(one), shingled(two)) is CopyKind.SYNDICATED
     assert set(bands(one)) & set(bands(two))
-    assert compare(reduce(title, WIRE), reduce(title, other_body)) is None
+    assert compare(shingled(reduce(title, WIRE)), shingled(reduce(title, other_body))) is None
 
 
 def test_forty_complaints_about_one_thing_are_forty() -> None:
@@ -49,7 +49,9 @@ def test_forty_complaints_about_one_thing_are_forty() -> None:
         "세탁기 누수 때문에 아랫집까지 물이 샜습니다. 하늘전자는 책임지고 보상하세요.",
     ]
     texts = [reduce(None, text) for text in said]
-    assert [compare(a, b) for a in texts for b in texts if a is not b] == [None] * 6
+    assert [compare(shingled(a), shingled(b)) for a in texts for b in texts if a is not b] == [
+        None
+    ] * 6
 
 
 def test_short_texts_are_no_copies_of_each_other() -> None:
