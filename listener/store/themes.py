@@ -10,7 +10,15 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Select, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from listener.analyze.themes import BASELINE, WINDOWS, Known, Said, Theme, sampling
+from listener.analyze.themes import (
+    BASELINE,
+    WINDOWS,
+    Known,
+    Said,
+    Theme,
+    phrase_words,
+    sampling,
+)
 from listener.errors import NotFound
 from listener.store.base import from_us
 from listener.store.screening import CLEARED
@@ -227,6 +235,11 @@ def listing(
 def get(session: Session, theme_id: int) -> Found:
     """One theme. Raises NotFound."""
     return _found(_row(session, theme_id))
+
+
+def words(found: Found) -> list[str]:
+    """All phrases and spellings of a theme, the usual ones first."""
+    return phrase_words(found.phrases)
 
 
 def decide(session: Session, theme_id: int, state: str, *, by: str, now: datetime) -> Found:
