@@ -190,11 +190,29 @@ def _copy(data: Data) -> dict[str, Any]:
     return copy.deepcopy(dict(data))
 
 
+def same(one: Any, other: Any) -> bool:
+    """Whether two rules say the same: what is empty or off may be left out."""
+    return bool(_bare(one) == _bare(other))
+
+
+def _bare(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        told = {key: _bare(inner) for key, inner in value.items()}
+        empty: tuple[Any, ...] = ([], {}, "")
+        return {
+            k: v for k, v in told.items() if v is not None and v is not False and v not in empty
+        }
+    return [_bare(one) for one in value] if isinstance(value, list) else value
+
+
 # --- checking ------------------------------------------------------------------------------------
 
 
-def faults(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(word, why) of the patterns that cannot be used; why is a code or BadPattern's message."""
+def faults(words: Sequence[str], *, limits: bool = False) -> Iterator[tuple[str, str]]:
+    """(word, why) of the patterns that cannot be used; why is a code or BadPattern's message.
+
+    ``limits``: only of those that are too many, too long or too loose; they are not read.
+    """
     if len(words) > _MOST:
         yield words[_MOST], "too-many"
     for word in words[:_MOST]:
@@ -204,7 +222,7 @@ def faults(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield word, "too-loose"
         elif not word.isprintable():
             yield "".join(c if c.isprintable() else "�" for c in word), "unprintable"
-        else:
+        elif not limits:
             try:
                 compile_pattern(word)
             except BadPattern as error:
@@ -276,7 +294,8 @@ def _check_words(one: Mapping[str, Any], place: str) -> None:
     for name in WORDS:
         words = one.get(name)
         if isinstance(words, Sequence) and not isinstance(words, str):
-            for word, fault in faults([word for word in words if isinstance(word, str)]):
+            told = [word for word in words if isinstance(word, str)]
+            for word, fault in faults(told, limits=True):
                 raise _limit(f"{place}, {name}: {word!r}: {in_english(fault)}.", name)
 
 

@@ -12,16 +12,17 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from api.rule_edits import Data, check_limits, head_note, with_note
+from api.rule_edits import Data, check_limits, head_note, same, with_note
 from listener.alert.message import topic_name
 from listener.enrich.editing import dict_to_rules_text, rules_to_dict
-from listener.enrich.rules import compile_rules
-from listener.enrich.rulesfile import AREA, BUILT_IN, Taxonomy, parse_rules, read_rules_text
+from listener.enrich.rules import compile_rules, rules_version
+from listener.enrich.rulesfile import AREA, BUILT_IN, read_rules_text
 from listener.errors import Conflict, InvalidInput
 from listener.store import generations, rule_sets
 from listener.store.rule_sets import RuleSet
 from listener.store.work import Database
 
+_KEPT = 60  # texts of rules in memory
 _TRIES = 3  # to save beside somebody who saves at the same moment
 
 
@@ -39,16 +40,11 @@ class InUse:
     @cached_property
     def version(self) -> str:
         """A hash of it: equal for equal rules."""
-        return self.kept_as or compile_rules(self.text, self.name).version
-
-    @cached_property
-    def taxonomies(self) -> tuple[Taxonomy, ...]:
-        """Its taxonomies. Raises InvalidInput for a broken file."""
-        return parse_rules(self.text, self.name).taxonomies
+        return self.kept_as or rules_version(self.text)
 
     @cached_property
     def data(self) -> Data:
-        """All of it as plain data; change a copy."""
+        """All of it as plain data; change a copy. Raises InvalidInput for a broken file."""
         return rules_to_dict(self.text, self.name)
 
     @property
@@ -60,15 +56,16 @@ class InUse:
 class Names:
     """What topics, tags and taxonomies are called. Of several rules the first that knows counts."""
 
-    def __init__(self, *rules: tuple[Taxonomy, ...]) -> None:
-        self.taxonomies = rules[0]
+    def __init__(self, *rules: Data) -> None:
+        self._present = rules[0]["taxonomies"]
         self._found: dict[str, tuple[str, str]] = {}
         self._groups: dict[str, tuple[str, str]] = {}
-        for taxonomy in (one for some in rules for one in some):
-            self._groups.setdefault(taxonomy.key, (taxonomy.name_ko, taxonomy.name_en))
-            for category in taxonomy.categories:
-                key = category.key if taxonomy.key == AREA else f"{taxonomy.key}:{category.key}"
-                self._found.setdefault(key, (category.name_ko, category.name_en))
+        for taxonomy in (one for some in rules for one in some["taxonomies"]):
+            kind = taxonomy["key"]
+            self._groups.setdefault(kind, _names_of(taxonomy))
+            for category in taxonomy["categories"]:
+                key = category["key"] if kind == AREA else f"{kind}:{category['key']}"
+                self._found.setdefault(key, _names_of(category))
 
     def topic(self, key: str, language: str) -> str:
         """A topic ("delivery") in words."""
@@ -88,15 +85,16 @@ class Names:
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics of the present rules, in their order."""
-        return tuple(c.key for t in self.taxonomies if t.key == AREA for c in t.categories)
+        areas = (one["categories"] for one in self._present if one["key"] == AREA)
+        return tuple(category["key"] for categories in areas for category in categories)
 
     @property
     def tags(self) -> dict[str, tuple[str, ...]]:
         """Taxonomy -> the tags of its categories, in the order of the present rules."""
         return {
-            t.key: tuple(f"{t.key}:{c.key}" for c in t.categories)
-            for t in self.taxonomies
-            if t.key != AREA
+            one["key"]: tuple(f"{one['key']}:{category['key']}" for category in one["categories"])
+            for one in self._present
+            if one["key"] != AREA
         }
 
 
@@ -133,13 +131,21 @@ class RulesShelf:
             found = self._load(session, row.rules_version)
         return found
 
+    def data_of(self, row: RuleSet) -> Data:
+        """What a version that was kept says. Raises InvalidInput where it cannot be read now."""
+        with self._lock:
+            found = self._kept.get(row.version)
+            if found is None:
+                found = self._keep(row.version, _of(row))
+        return found.data
+
     def names(self, session: Session) -> Names:
         """Names of the rules in use; of the readings in force for what those do not know."""
         current, counted = self._readable(session)
         made_for = current.kept_as, counted.kept_as if counted else None
         with self._lock:
             if self._names is None or self._names[0] != made_for:
-                known = [current.taxonomies] + ([counted.taxonomies] if counted else [])
+                known = [current.data] + ([counted.data] if counted else [])
                 self._names = made_for, Names(*known)
             return self._names[1]
 
@@ -163,11 +169,11 @@ class RulesShelf:
                 before = self.current(session)
             data = change(before)
             check_limits(data)
-            text = dict_to_rules_text(data)
-            if rules_to_dict(text) == before.data:
+            if same(data, before.data):
                 raise InvalidInput("Nothing was changed.", field="rules")
+            text = dict_to_rules_text(data)
             text = with_note(text, note)
-            version = compile_rules(text, "rules").version
+            version = rules_version(text)
             with database.write() as work:
                 rule_sets.lock(work.session)
                 if rule_sets.current_version(work.session) == before.kept_as:
@@ -207,7 +213,7 @@ class RulesShelf:
         counted = self.counted_by(session)
         try:
             current = self.current(session)
-            _ = current.taxonomies
+            _ = current.data
         except InvalidInput:
             current = _built_in()
         return current, counted
@@ -222,9 +228,16 @@ class RulesShelf:
         else:
             found = _built_in()
         with self._lock:
-            if len(self._kept) > 20:
-                self._kept.clear()
-            return self._kept.setdefault(version, found)
+            return self._keep(version, found)
+
+    def _keep(self, version: str | None, found: InUse) -> InUse:
+        if len(self._kept) > _KEPT:
+            self._kept.clear()
+        return self._kept.setdefault(version, found)
+
+
+def _names_of(one: Mapping[str, Any]) -> tuple[str, str]:
+    return one["name_ko"], one["name_en"]
 
 
 def _of(row: RuleSet) -> InUse:

@@ -11,11 +11,13 @@ from api.dashboard import (
     inbound_pages,
     login,
     mentions,
+    model_pages,
     overview,
     settings_pages,
     sources,
     spikes,
     start_pages,
+    taxonomy_pages,
     watch_pages,
 )
 from api.dashboard.view import error_page
@@ -35,6 +37,8 @@ for _page in (
     channel_pages,
     connection_pages,
     inbound_pages,
+    taxonomy_pages,
+    model_pages,
     settings_pages,
 ):
     router.include_router(_page.router)

@@ -198,6 +198,18 @@ class View:
 # What is told after a form was accepted; a code travels, never a text.
 FLASHES: dict[str, names.Pair] = {
     "saved": ("저장했습니다.", "Saved."),
+    "asked": ("서비스에 맡겼습니다.", "Handed to the service."),
+    "corrected": ("바로잡았습니다.", "Corrected."),
+    "unchanged": ("달라진 것이 없습니다.", "Nothing is different."),
+    "correction-undone": ("기계의 판정으로 되돌렸습니다.", "It means again what was read."),
+    "rules-saved": (
+        "저장했습니다. 새 글부터 이 규칙으로 읽습니다.",
+        "Saved. New mentions are read by these rules.",
+    ),
+    "rules-back": (
+        "이전 버전으로 되돌렸습니다. 새 글부터 그 규칙으로 읽습니다.",
+        "The earlier version is back; new mentions are read by it.",
+    ),
     "brand-added": (
         "브랜드를 추가했습니다. 이제 어디에서 모을지 정하세요.",
         "The brand was added. Now choose where to collect.",
