@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup dev demo up test check format bench torture lock clean
+.PHONY: help setup dev demo up test check format bench accuracy torture lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ format: dev ## let ruff format the code and mend what it can
 
 bench: dev ## measure ingest and feed, each beside its floor
 	@$(BIN)/python -m benchmarks $(ARGS)
+
+accuracy: dev ## measure the reader and write docs/accuracy.md (ARGS="--data FOLDER" for all of it)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python tools/accuracy.py $(ARGS)
 
 torture: dev ## kill the service at random, 200 times per database, and count what is left
 	@$(BIN)/pytest -m torture -p no:xdist --timeout 0 $(ARGS)
