@@ -36,6 +36,8 @@ from listener.types import (
 
 _CHUNK: Final = 512
 _FACETS: Final = 24  # clauses of one text that get an aspect
+_BAD_CLAUSE: Final = 0.6  # from where on a bad clause makes a complaint of a text
+_GOOD_CLAUSE: Final = 0.6  # and a good one is praise in a complaint
 _CLEAR: Final = 0.4  # a score that is clearly good, or clearly bad below 0
 
 
@@ -334,8 +336,8 @@ class Reader:
             read=read,
             problem=bool(problems),
             about=bool(topics),
-            asked=sentiment is not None and sentiment.label is Label.NEGATIVE and asks(),
-            sentiment=sentiment,
+            asked=sentiment is not None and asks(),
+            sentiment=_worst(sentiment, aspects),
             rules=rules,
         )
         return Reading(
@@ -349,7 +351,7 @@ class Reader:
                 {hit.topic for hit in hits if hit.role == "tag"},
                 topics=topics,
                 complaint=complaint,
-                sentiment=sentiment,
+                good=_best(sentiment, aspects, complaint),
                 asks=asks,
                 rules=rules,
             ),
@@ -403,6 +405,31 @@ def _aspects(
                 None if score is None else score.score,
                 None if score is None else score.label,
             )
+
+
+def _worst(sentiment: Sentiment | None, aspects: Sequence[Aspect]) -> Sentiment | None:
+    """The sentiment of a text, or of its worst clause where that is clearly bad."""
+    if sentiment is None or not aspects:
+        return sentiment
+    bad = [a.score for a in aspects if a.score is not None and a.label is Label.NEGATIVE]
+    if not bad or min(bad) > min(-_BAD_CLAUSE, sentiment.score):
+        return sentiment
+    return replace(sentiment, score=min(bad), label=Label.NEGATIVE)
+
+
+def _best(
+    sentiment: Sentiment | None, aspects: Sequence[Aspect], complaint: bool | None
+) -> float | None:
+    """How good a text is; of a complaint, how good its best clause is where that is clearly good.
+
+    None where it tells nothing good.
+    """
+    if sentiment is None:
+        return None
+    if not complaint:
+        return sentiment.score
+    good = [a.score for a in aspects if a.score is not None and a.label is Label.POSITIVE]
+    return max(good) if good and max(good) >= _GOOD_CLAUSE else None
 
 
 def _mixed(sentiment: Sentiment, aspects: Sequence[Aspect]) -> Sentiment:

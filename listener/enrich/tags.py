@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable
 
 from listener.enrich.rules import Rules
-from listener.types import Sentiment
 
 
 def tags_of(
@@ -13,16 +12,15 @@ def tags_of(
     *,
     topics: Iterable[str],
     complaint: bool | None,
-    sentiment: Sentiment | None,
+    good: float | None,
     asks: Callable[[], bool],
     rules: Rules,
 ) -> tuple[str, ...]:
     """The tags in the order of the rules.
 
     ``found`` holds the tags whose words were found (and are told, where that is asked for);
-    ``asks`` answers whether the text asks a plain question.
+    ``good`` is the score of what is good in the text (None = nothing), ``asks`` answers whether the text asks a plain question.
     """
-    good = -1.0 if sentiment is None or complaint else sentiment.score
     tags: list[str] = []
     taken = ""
     for rule in rules.tags:
@@ -32,7 +30,7 @@ def tags_of(
         if (
             rule.tag in found
             or (areas and not areas.isdisjoint(topics))
-            or (rule.positive_from is not None and good >= rule.positive_from)
+            or (rule.positive_from is not None and good is not None and good >= rule.positive_from)
             or (rule.asked and asks())
         ):
             tags.append(rule.tag)

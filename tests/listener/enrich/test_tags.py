@@ -5,18 +5,13 @@ import pytest
 from listener.enrich.reader import Reader
 from listener.enrich.rules import Rules, compile_rules
 from listener.enrich.tags import tags_of
-from listener.types import Label, Sentiment
-
-
-def good(score: float) -> Sentiment:
-    return Sentiment(score=score, label=Label.POSITIVE, confidence=0.9, model="m", version="1")
 
 
 def tags(rules: Rules, *found: str, **known: object) -> tuple[str, ...]:
     given: dict[str, object] = {
         "topics": (),
         "complaint": False,
-        "sentiment": None,
+        "good": None,
         "asks": lambda: False,
     }
     return tags_of(set(found), rules=rules, **(given | known))  # type: ignore[arg-type]
@@ -41,9 +36,9 @@ def test_a_category_takes_each_of_its_reasons() -> None:
     )
     assert tags(rules) == ()
     assert tags(rules, "mood:glad") == ("mood:glad",)
-    assert tags(rules, sentiment=good(0.6)) == ("mood:glad",)
-    assert tags(rules, sentiment=good(0.4)) == ()
-    assert tags(rules, sentiment=good(0.6), complaint=True) == ()
+    assert tags(rules, good=0.6) == ("mood:glad",)
+    assert tags(rules, good=0.4) == ()
+    assert tags(rules, good=None, complaint=True) == ()
     assert tags(rules, asks=lambda: True) == ("mood:asking",)
     assert tags(rules, topics=("taste",)) == ("kind:kitchen",)
     assert tags(rules, topics=("place",)) == ()

@@ -134,7 +134,7 @@ def test_a_webhook_is_signed_and_says_it_all(office: Office, server: WebServer) 
     assert body["type"] == "alert.opened"
     assert body["data"]["alert"]["brand"] == "하늘상회"
     assert body["data"]["spikes"][0]["phrases"] == ["택배 파손"]
-    assert "하늘상회 배송·시간 불만" in body["data"]["text"]["ko"]["title"]
+    assert "하늘상회 배송 불만" in body["data"]["text"]["ko"]["title"]
     assert office.message().state == "sent"
     assert office.deliver(timedelta(days=1)) == 0
 
@@ -286,7 +286,7 @@ def test_an_email_arrives_with_a_korean_subject(office: Office) -> None:
         mail.stop()
     assert office.attempts()[0].reason == ""
     (letter,) = post.letters
-    assert letter["subject"] == "[급증] 하늘상회 배송·시간 불만 18건, 평소의 12.0배"
+    assert letter["subject"] == "[급증] 하늘상회 배송 불만 18건, 평소의 12.0배"
     text = letter.get_body(("plain", "html"))
     assert text is not None
     assert "택배 파손" in text.get_content()
