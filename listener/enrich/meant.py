@@ -79,8 +79,8 @@ class Meant:
             for one in hits:
                 if one.role == "topic":
                     self._topics.setdefault(one.topic, []).append(one.start)
-            for places in self._topics.values():
-                places.sort()
+            for starts in self._topics.values():
+                starts.sort()
         places = self._topics.get(hit.topic)
         if places is None:
             return False

@@ -19,7 +19,8 @@ def tags_of(
     """The tags in the order of the rules.
 
     ``found`` holds the tags whose words were found (and are told, where that is asked for);
-    ``good`` is the score of what is good in the text (None = nothing), ``asks`` answers whether the text asks a plain question.
+    ``good`` is the score of what is good in the text (None = nothing), ``asks`` answers whether it
+    asks a plain question.
     """
     tags: list[str] = []
     taken = ""
