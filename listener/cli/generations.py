@@ -65,6 +65,45 @@ def rescore(
         typer.echo(f"Generation {number} is complete{' and in force' if switch else ''}.")
 
 
+@app.command("train-overlay")
+@expected
+def train_overlay(
+    force: Annotated[
+        bool, typer.Option("--force", help="Use it even if it tells held-out texts worse.")
+    ] = False,
+    off: Annotated[
+        bool, typer.Option("--off", help="Use the shipped model alone again; train nothing.")
+    ] = False,
+) -> None:
+    """Train what this install's corrections of Korean texts add to the shipped model.
+
+    Prints how well corrected texts are told before and after, each by an overlay that was made
+    without it. It makes a new set of models, which `listener rescore` reads history by.
+
+    Example: `listener train-overlay`
+    """
+    from listener.pipeline import overlay
+    from listener.store import overlays
+
+    with services() as built:
+        if off:
+            with built.database.write() as work:
+                for model, _ in overlays.versions(work.session):
+                    overlays.reset(work.session, model)
+                work.commit()
+            typer.echo("The shipped models are used alone.")
+            return
+        made = overlay.train(built.database, force=force, now=built.clock())
+    typer.echo(
+        f"{made.examples} corrections, {made.polar} of them positive or negative."
+        f" Told right, each held out: {_percent(made.before)} before, {_percent(made.after)} after."
+    )
+    if not made.kept:
+        typer.echo("It is no better, so it is not used; --force uses it all the same.")
+        raise typer.Exit(1)
+    typer.echo(f"In use as {made.version}. Next: listener rescore")
+
+
 @generations_app.callback()
 def _without_command(context: typer.Context) -> None:
     if context.invoked_subcommand is None:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 from sqlalchemy.orm import Session
 
 from listener.errors import InvalidInput, ListenerError, NotFound
-from listener.store import generations, rule_sets
+from listener.pipeline import overlay
+from listener.store import generations, overlays, rule_sets
 from listener.store.generations import RuleText, Versions
 from listener.store.tables import GenerationRow
 from listener.types import Match, Mention, ReadMention
@@ -117,7 +118,10 @@ class Readers(Shelf):
 
     def current(self, session: Session) -> tuple[Reader, RuleText]:
         """The present models and rules, and the text of these."""
-        wanted = None if self._file else rule_sets.current_version(session)
+        wanted = (
+            None if self._file else rule_sets.current_version(session),
+            overlays.versions(session),
+        )
         with self._lock:
             if self._current is None or wanted != self._made_for:
                 self._current = self._make(session)
@@ -169,7 +173,8 @@ class Readers(Shelf):
             rules = RuleText(text, rule_sets.FILE if self._file else rule_sets.BUILT_IN)
         else:
             name, rules = "rules", RuleText(edited.text, rule_sets.EDITED)
-        return Reader(compile_rules(rules.text, name), default_models()), rules
+        models = [overlay.overlaid(session, model) for model in default_models()]
+        return Reader(compile_rules(rules.text, name), models), rules
 
     def _rules_of(self, session: Session, row: GenerationRow) -> str:
         kept = rule_sets.get(session, row.rules_version)
@@ -181,12 +186,11 @@ class Readers(Shelf):
     def _build(self, session: Session, row: GenerationRow, rules: str, *, exact: bool) -> Reader:
         from listener.enrich.reader import Reader, default_models
         from listener.enrich.rules import compile_rules
-        from listener.enrich.sentiment.models import find_model
 
         models: dict[tuple[str, str], SentimentModel] = {}
         for language, (name, version) in sorted(row.models.items()):
             try:
-                models.setdefault((name, version), find_model(name, version))
+                models.setdefault((name, version), overlay.find(session, name, version))
             except (InvalidInput, NotFound) as error:
                 if exact:
                     raise Missing(
