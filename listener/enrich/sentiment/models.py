@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from listener.enrich.sentiment.base import SentimentModel
+from listener.enrich.sentiment.english import English
 from listener.enrich.sentiment.korean import Korean
 from listener.enrich.sentiment.korean_v1 import KoreanV1
 from listener.enrich.sentiment.vader import Vader
 from listener.errors import InvalidInput, NotFound
 
 # The newest of a name first. An old one stays as long as scores of it may lie in a store.
-_SHIPPED: Final = (Korean, KoreanV1, Vader)
+_SHIPPED: Final = (Korean, KoreanV1, English, Vader)
 
 
 def shipped_models() -> list[SentimentModel]:
