@@ -1,10 +1,9 @@
 """Screening on SQLite: texts per second, and what one costs as more is stored.
 
 Run: ``.venv/bin/python -m benchmarks.screen [--mentions N] [--step N]``. The texts are those of
-``benchmarks/ingest.py`` (70 / 20 / 10 % of about 90 / 250 / 1,500 characters, put together from
-few sentences, so that they share bands more often than real ones do), one in twelve a copy of one
-of the 200 before; then short ones of about 15 characters, which have no bands. Ingest and rollup
-are not timed.
+``benchmarks/ingest.py`` in their lengths (70 / 20 / 10 % of about 90 / 250 / 1,500 characters), of
+random words, one in twelve a copy of one of the 200 before; before them short ones of about 15
+characters, which have no bands. Ingest and rollup are not timed.
 """
 
 from __future__ import annotations
@@ -16,9 +15,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from random import Random
 from typing import NamedTuple
 
-from benchmarks.ingest import MIX, NOW, Texts
+from benchmarks.ingest import MIX, NOW, SYLLABLES, Texts
 from listener.pipeline.ingest import Ingest, Origin
 from listener.pipeline.screening import screen
 from listener.security import Secrets
@@ -51,12 +51,11 @@ class Versions(NamedTuple):
 
 
 def mixed(count: int) -> Iterator[RawItem]:
-    """Texts of the mix, with copies among them."""
-    latest: list[str] = []
+    """Texts of the mix, each of words of its own, with copies among them."""
+    draw, latest = Random(7), [""]
     for number, item in enumerate(Texts(MIX, 7).items(count)):
-        text = item.text
-        if number % 12 == 11:
-            text = latest[(number * 7919) % len(latest)]
+        words = ("".join(draw.choices(SYLLABLES, k=draw.randint(2, 4))) for _ in item.text.split())
+        text = latest[draw.randrange(len(latest))] if number % 12 == 11 else " ".join(words)
         latest = [*latest[-199:], text]
         yield replace(item, text=text)
 

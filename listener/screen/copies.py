@@ -25,6 +25,7 @@ CONTAINED: Final = 0.8  # share of the shorter one's shingles that the longer on
 _LONG_ENOUGH: Final = 30  # shingles, for a text to be told as a part of another
 
 _NOT_TEXT: Final = re.compile(r"https?://\S+|www\.\S+|^\s*rt\s+@\w+:?|@[\w.]+|[\W_]+")
+_WIDE: Final = re.compile("[\u1100-\U0010ffff]+")
 _READ: Final = 4000  # letters
 _GOLDEN: Final = 0x9E3779B97F4A7C15
 _MULTIPLIER: Final = np.uint64(0x100000001B3)
@@ -111,7 +112,7 @@ def fullest(texts: Sequence[Text]) -> int:
 
 def weight(letters: str) -> float:
     """How much a reduced text says, in syllables."""
-    wide = sum(c >= "\u1100" for c in letters)
+    wide = sum(map(len, _WIDE.findall(letters)))
     return wide + 0.4 * (len(letters) - wide)
 
 

@@ -11,9 +11,11 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 import story
+from listener.pipeline.ingest import Origin
 from listener.runtime.wiring import Services
 from listener.store import access, brands, spikes, watches
 from listener.store.tables import AlertRow, MentionRow, OutboxRow
+from listener.types import RawItem
 
 Csrf = Callable[..., str]
 Visit = Callable[[Services], TestClient]
@@ -293,7 +295,7 @@ def test_filters_live_in_the_address(client: TestClient) -> None:
 
 def test_more_goes_on_where_the_page_ended(client: TestClient) -> None:
     seen: list[str] = []
-    path = "/mentions?brand=1&complaint=true"
+    path = "/mentions?brand=1&complaint=true&copies=all"
     while path:
         text = client.get(path, headers={"hx-request": "true"}).text
         assert "<html" not in text
@@ -306,6 +308,48 @@ def test_more_goes_on_where_the_page_ended(client: TestClient) -> None:
     )
     assert total is not None
     assert len(seen) == int(total.group(1).replace(",", ""))
+
+
+def test_copies_are_grouped_and_flags_shown_hidden_and_changed(
+    client: TestClient, services: Services, csrf: Callable[[TestClient, str], str]
+) -> None:
+    press = "하늘이 부산에 세 번째 물류센터를 열고 다음 날 아침까지 배송하겠다고 밝혔습니다."
+    paid = "하늘 신발 후기예요. 업체로부터 제품을 무상으로 제공받아 썼어요."
+    texts = [(f"copy{n}", press) for n in range(3)] + [("paid", paid)]
+    items = [RawItem(external_id=id_, text=text) for id_, text in texts]
+    with services.database.read() as session:
+        (brand, *_) = brands.listing(session)
+    services.ingest.items(items, Origin(source="plaza", brand=brand), now=services.clock())
+    services.roll_up()
+    with services.database.read() as session:
+        id_of = dict(
+            session.execute(
+                select(MentionRow.external_id, MentionRow.id).where(MentionRow.source == "plaza")
+            ).all()
+        )
+
+    def listed(path: str) -> tuple[set[int], str]:
+        text = client.get(path).text
+        return {int(n) for n in re.findall(r'id="m(\d+)"', text)}, text
+
+    grouped, text = listed("/mentions?source=plaza")
+    assert grouped == {id_of["copy0"], id_of["paid"]}
+    assert "+ 같은 글 2건" in text
+    assert "협찬·광고 표시" in text
+    assert len(listed("/mentions?source=plaza&copies=all")[0]) == 4
+    story = re.search(r"/mentions\?story=\d+", text)
+    assert story is not None
+    assert len(listed(story[0])[0]) == 3
+    hidden, _ = listed("/mentions?source=plaza&flagged=false")
+    assert hidden == {id_of["copy0"]}
+
+    page = f"/mentions/{id_of['paid']}"
+    assert client.post(f"{page}/flags", data={"csrf": csrf(client, page)}).is_success
+    assert "사람이 아니라고 표시했습니다" in client.get(page).text
+    assert listed("/mentions?source=plaza&flagged=true")[0] == set()
+
+    for unit in ("stories", "authors"):
+        assert 'aria-current="true"' in client.get(f"/?count={unit}").text
 
 
 def test_days_are_those_of_the_workspace(client: TestClient, services: Services) -> None:
