@@ -125,6 +125,8 @@ def refine(
     ``spots`` are (start, end, label), sorted. A list is not cut: both sides must say something of
     what they name, as in "fast delivery and great quality", "배송 빠르고 품질 좋아요".
     """
+    if len({label for _, _, label in spots}) < 2:
+        return list(clauses)
     found: list[Clause] = []
     index = 0
     for clause in clauses:

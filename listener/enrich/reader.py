@@ -108,7 +108,7 @@ class _Plan:
     parts: Sequence[Clause] = ()
     whole: Sequence[int] = ()
     facets: Sequence[_Facet] = ()
-    troubled: Sequence[tuple[Clause, int]] = ()  # clauses that tell a problem
+    troubled: Sequence[tuple[Clause, int | None]] = ()  # clauses that tell a problem
 
 
 def default_models() -> tuple[SentimentModel, ...]:
@@ -291,7 +291,8 @@ class Reader:
         troubled = _around(clauses, problems)
         if len(clauses) == 1:
             return _Plan(parts, whole, facets, [(troubled[0], whole[0])])
-        slots = [desk.add(text[c.start : c.end], language) for c in troubled]
+        # A clause is not scored for the sake of its problem alone: that costs more than it tells.
+        slots = [desk.find(text[c.start : c.end], language) for c in troubled]
         return _Plan(parts, whole, facets, list(zip(troubled, slots, strict=True)))
 
     def _judge(self, view: _View, plan: _Plan, scores: Sequence[Sentiment | None]) -> Reading:
@@ -305,7 +306,9 @@ class Reader:
         fine = [
             clause
             for clause, slot in plan.troubled
-            if (score := scores[slot]) is not None and score.score >= self._rules.overruled_from
+            if slot is not None
+            and (score := scores[slot]) is not None
+            and score.score >= self._rules.overruled_from
         ]
         problems = view.problems()
         if fine:
@@ -374,6 +377,10 @@ class _Desk:
             self.texts.append(text)
             self.languages.append(language)
         return place
+
+    def find(self, text: str, language: str) -> int | None:
+        """The text's place; None where it is not among them."""
+        return self._places.get((text, language))
 
 
 def _facets(clauses: Iterable[Clause], spots: Sequence[tuple[int, int, str]]) -> Iterator[_Facet]:
