@@ -64,7 +64,8 @@ class FilterQuery(BaseModel):
         None,
         max_length=400,
         description="What further taxonomies say, as taxonomy:category: `nature:technical`, "
-        "`intent:question`, `urgency:safety` …; several separated by commas.",
+        "`intent:question`, `urgency:safety` …; several separated by commas: any of one taxonomy, "
+        "and all of different ones.",
     )
     topic: str | None = Field(
         None, max_length=400, description="Topics, separated by commas.", examples=["delivery"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -50,7 +50,8 @@ UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MentionFilter:
-    """Which mentions. Empty fields select everything; several values of one field mean any of them.
+    """Which mentions. Empty fields select everything; several values of one field mean any of them,
+    but tags of different taxonomies must all hold.
 
     With a brand, ``labels``, ``complaint``, ``topics`` and ``tags`` are those toward the brand,
     else of the mention as a whole. ``matched`` False = those that belong to no brand, which are
@@ -283,7 +284,7 @@ def _read_as(wanted: MentionFilter, shape: Shape, mention: Columns) -> ColumnEle
         )
     if wanted.complaint is not None:
         read = read.where(reading.complaint.is_(wanted.complaint))
-    for words, told in ((wanted.topics, reading.topics), (wanted.tags, reading.tags)):
+    for words, told in ((wanted.topics, reading.topics), *_by_taxonomy(wanted.tags, reading.tags)):
         if words:
             # A JSON list of words as text: the word with its quotes is in it or not, on both
             # databases.
@@ -291,3 +292,13 @@ def _read_as(wanted: MentionFilter, shape: Shape, mention: Columns) -> ColumnEle
             quoted = (orjson.dumps(word).decode() for word in words)
             read = read.where(or_(*(listed.contains(word, autoescape=True) for word in quoted)))
     return read
+
+
+def _by_taxonomy(
+    tags: Iterable[str], told: ColumnElement[Any]
+) -> Iterator[tuple[Sequence[str], ColumnElement[Any]]]:
+    """Tags of one taxonomy are alternatives, those of different ones narrow each other."""
+    groups: dict[str, list[str]] = {}
+    for tag in tags:
+        groups.setdefault(tag.partition(":")[0], []).append(tag)
+    return ((group, told) for group in groups.values())

@@ -518,7 +518,11 @@ def test_tags_select_and_what_loses_its_tag_leaves(
     question = a_mention("1", "하늘 언제 와요?")
     write(database, a_read_mention(question, brand_ids=brands[:1], reading=asked))
     write(database, post(2, brands[0]))
-    wanted = MentionFilter(tags=("intent:question", "urgency:safety"))
+    narrow = MentionFilter(tags=("intent:question", "urgency:safety"))
+    assert changes_of(database, narrow).items == []
+    both = MentionFilter(tags=("class:support", "intent:question"))
+    assert [item.id for item in changes_of(database, both).items] == [1]
+    wanted = MentionFilter(tags=("intent:question", "intent:praise"))
     page = changes_of(database, wanted)
     assert [item.id for item in page.items] == [1]
 
