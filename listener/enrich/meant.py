@@ -25,24 +25,26 @@ class Meant:
         self._rules = rules
         self._topics: dict[str, list[int]] | None = None
         # Most texts hold no word of the filters at all; then no hit needs to be looked at.
-        self._may_deny = rules.negation.any.search(text) is not None
-        self._may_suppose = rules.unreal.any.search(text) is not None
-        self._may_ask = rules.may_ask.search(text) is not None
+        self._may_deny: bool | None = None
+        self._may_suppose: bool | None = None
+        self._may_ask: bool | None = None
 
     def problems(self, hits: Sequence[Hit]) -> list[Hit]:
         """The problems among the hits that are told."""
-        return [hit for hit in hits if self._is_problem(hit, hits)]
-
-    def _is_problem(self, hit: Hit, hits: Sequence[Hit]) -> bool:
-        match hit.role:
-            case "things":
-                return self.told(hit)
-            case "failures":
-                return self.told(hit, denied=False)
-            case "with":
-                return self._beside_topic(hit, hits) and self.told(hit)
-            case _:
-                return False
+        found: list[Hit] = []
+        for hit in hits:
+            role = hit.role
+            if role in ("topic", "tag"):
+                continue
+            if role == "with":
+                if not self._beside_topic(hit, hits):
+                    continue
+                # One of several words of the same problem is enough.
+                if found and found[-1].topic == hit.topic and found[-1].end >= hit.start:
+                    continue
+            if self.told(hit, denied=role != "failures"):
+                found.append(hit)
+        return found
 
     def clause_of(self, hit: Hit) -> int:
         """The number of the clause in which a hit begins."""
@@ -53,6 +55,9 @@ class Meant:
     def told(self, hit: Hit, *, denied: bool = True) -> bool:
         """Whether it is said of something real. ``denied`` = a negation beside it takes it back."""
         text, rules = self._text, self._rules
+        if self._may_deny is None:
+            self._may_deny = rules.negation.any.search(text) is not None
+            self._may_suppose = rules.unreal.any.search(text) is not None
         start, end = self._around(hit)
         if denied and self._may_deny and rules.negation.applies(text, hit, start, end):
             return False
@@ -62,10 +67,16 @@ class Meant:
 
     def asks(self, within: Sequence[Clause]) -> bool:
         """Whether one of the clauses is a plain question, not a reproach."""
+        if self._may_ask is None:
+            self._may_ask = self._rules.may_ask.search(self._text) is not None
+        if not self._may_ask:
+            return False
         return any(self._asked(start, end) for start, end in within)
 
     def _asked(self, start: int, end: int) -> bool:
         """Whether [start, end) ends as a question and is no reproach."""
+        if self._may_ask is None:
+            self._may_ask = self._rules.may_ask.search(self._text) is not None
         if not self._may_ask:
             return False
         if self._rules.question.search(self._text, max(start, end - _ENDING), end) is None:

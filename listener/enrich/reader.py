@@ -330,8 +330,7 @@ class Reader:
         clauses = text.clauses if view.ranges is None else view.ranges
         topics = topics_of(hits, problems, troubled)
 
-        def asks() -> bool:
-            return text.meant is not None and text.meant.asks(clauses)
+        asked = text.meant is not None and text.meant.asks(clauses)
 
         complaint = is_complaint(
             own=view.own,
@@ -339,7 +338,7 @@ class Reader:
             read=read,
             problem=bool(problems),
             about=bool(topics),
-            asked=sentiment is not None and asks(),
+            asked=asked,
             sentiment=_worst(sentiment, aspects),
             rules=rules,
         )
@@ -355,7 +354,7 @@ class Reader:
                 topics=topics,
                 complaint=complaint,
                 good=_best(sentiment, aspects, complaint),
-                asks=asks,
+                asked=asked,
                 rules=rules,
             ),
             aspects=aspects,

@@ -6,7 +6,7 @@ import hashlib
 import re
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -242,7 +242,7 @@ class _Compiler:
             may_ask=re.compile(rf"\?|{alternation(said.ending_ko)}"),
             reproach=re.compile(_words(said.reproach)),
             _automaton=AhoCorasick(list(by_anchor)),
-            _by_anchor=tuple(tuple(found) for found in by_anchor.values()),
+            _by_anchor=_shared(by_anchor.values()),
         )
 
     def _rules(self) -> Iterator[_Rule]:
@@ -264,6 +264,12 @@ class _Compiler:
             yield _Rule(role, name, self._said.patterns[source])
         for source in words.excepted:
             yield _Rule("except", f"{role}:{name}", self._said.patterns[source])
+
+
+def _shared(lists: Iterable[list[_Rule]]) -> tuple[tuple[_Rule, ...], ...]:
+    """Each list as a tuple, equal ones as the same: most anchors are forms of one word."""
+    seen: dict[tuple[int, ...], tuple[_Rule, ...]] = {}
+    return tuple(seen.setdefault(tuple(map(id, found)), tuple(found)) for found in lists)
 
 
 def _tag_rules(said: RulesFile) -> Iterator[TagRule]:

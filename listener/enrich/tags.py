@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Container, Iterable
 
 from listener.enrich.rules import Rules
 
@@ -13,13 +13,13 @@ def tags_of(
     topics: Iterable[str],
     complaint: bool | None,
     good: float | None,
-    asks: Callable[[], bool],
+    asked: bool,
     rules: Rules,
 ) -> tuple[str, ...]:
     """The tags in the order of the rules.
 
     ``found`` holds the tags whose words were found (and are told, where that is asked for);
-    ``good`` is the score of what is good in the text (None = nothing), ``asks`` answers whether it
+    ``good`` is the score of what is good in the text (None = nothing), ``asked`` says whether it
     asks a plain question.
     """
     tags: list[str] = []
@@ -32,7 +32,7 @@ def tags_of(
             rule.tag in found
             or (areas and not areas.isdisjoint(topics))
             or (rule.positive_from is not None and good is not None and good >= rule.positive_from)
-            or (rule.asked and asks())
+            or (rule.asked and asked)
         ):
             tags.append(rule.tag)
             if rule.single:

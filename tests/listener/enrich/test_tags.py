@@ -12,7 +12,7 @@ def tags(rules: Rules, *found: str, **known: object) -> tuple[str, ...]:
         "topics": (),
         "complaint": False,
         "good": None,
-        "asks": lambda: False,
+        "asked": False,
     }
     return tags_of(set(found), rules=rules, **(given | known))  # type: ignore[arg-type]
 
@@ -39,7 +39,7 @@ def test_a_category_takes_each_of_its_reasons() -> None:
     assert tags(rules, good=0.6) == ("mood:glad",)
     assert tags(rules, good=0.4) == ()
     assert tags(rules, good=None, complaint=True) == ()
-    assert tags(rules, asks=lambda: True) == ("mood:asking",)
+    assert tags(rules, asked=True) == ("mood:asking",)
     assert tags(rules, topics=("taste",)) == ("kind:kitchen",)
     assert tags(rules, topics=("place",)) == ()
     assert tags(rules, topics=("place",), complaint=True) == ("kind:trouble",)
