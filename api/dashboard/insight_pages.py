@@ -35,6 +35,7 @@ HOME: Final = "/insights"
 _MOST: Final = 10  # rows of each list
 _PAGE: Final = 50
 _AROUND: Final = 160  # characters of an example
+_QUOTES: Final = 3  # examples of a topic
 _DAY: Final = timedelta(days=1)
 _DECISIONS: Final = {
     "dismiss": themes.DISMISSED,
@@ -394,11 +395,7 @@ class _Page:
             interval=f"{say.percent(low)}–{say.percent(high)}",
             change=self._change(side, 1 if name == "positive" else -1),
             url=self.behind(f"{name}:{topic.name}", measured=False),
-            quotes=[
-                (one.mention_id, _quote(items[one.mention_id], one))
-                for one in side.examples
-                if one.mention_id in items
-            ],
+            quotes=_quotes(side, items),
         )
 
     def _change(self, side: Side, better: int) -> charts.Change:
@@ -416,7 +413,6 @@ class _Page:
         step = _DAY if passed - since > 2 * _DAY else timedelta(hours=3)
         days = themes.days(session, [one.id for one in found], since, passed, step=step)
         count = max(2, -(-(passed - since) // step))
-        say = self.view.say
         risen = []
         for one in found:
             by_start = days[one.id]
@@ -427,15 +423,7 @@ class _Page:
                     found=one,
                     words=words[1:],
                     spark=charts.sparkline([float(number) for number in line]),
-                    sentence=say(
-                        "{span} 동안 {n}명이 말했습니다. 그 전 4주라면 {x}명쯤이었을 것입니다.",
-                        "{n} people in {span}, where the 4 weeks before would give about {x}.",
-                        span=say.length(one.window)
-                        if one.window > _DAY
-                        else say("24시간", "24 hours"),
-                        n=say.number(one.count),
-                        x=say.about(one.expected),
-                    ),
+                    sentence=self._rise(one),
                     total=sum(line),
                     url=self.behind(f"theme:{one.id}", measured=False),
                     adopt_url=href("/taxonomies/new", words=",".join(words), name=one.name),
@@ -443,11 +431,40 @@ class _Page:
             )
         return risen
 
+    def _rise(self, one: Found) -> str:
+        say = self.view.say
+        span = say.length(one.window) if one.window > _DAY else say("24시간", "24 hours")
+        if one.expected < 0.5:
+            return say(
+                "{span} 동안 {n}명이 말했습니다. 그 전 4주에는 거의 없던 말입니다.",
+                "{n} people in {span}; in the 4 weeks before hardly anybody said it.",
+                span=span,
+                n=say.number(one.count),
+            )
+        return say(
+            "{span} 동안 {n}명이 말했습니다. 그 전 4주라면 {x}명쯤이었을 것입니다.",
+            "{n} people in {span}, where the 4 weeks before would give about {x}.",
+            span=span,
+            n=say.number(one.count),
+            x=say.about(one.expected),
+        )
+
     def _query(self) -> dict[str, str | None]:
         query = dict(self.period.query)
         if self.period.name != "custom":
             query["range"] = self.period.name
         return query
+
+
+def _quotes(side: Side, items: Mapping[int, Item]) -> list[tuple[int, Sequence[Piece]]]:
+    """The clearest clauses, each wording once."""
+    quotes: dict[str, tuple[int, Sequence[Piece]]] = {}
+    for one in side.examples:
+        if one.mention_id in items:
+            pieces = _quote(items[one.mention_id], one)
+            said = " ".join(piece.text.strip() for piece in pieces if piece.mark)
+            quotes.setdefault(said, (one.mention_id, pieces))
+    return list(quotes.values())[:_QUOTES]
 
 
 def _quote(item: Item, example: Example) -> Sequence[Piece]:

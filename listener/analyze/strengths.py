@@ -9,7 +9,7 @@ from typing import Final
 from listener.analyze.intervals import Interval, share_change, wilson
 
 FEWEST: Final = 20  # stories that say something good or bad of a topic
-MOST_EXAMPLES: Final = 3
+MOST_EXAMPLES: Final = 8
 
 
 @dataclass(frozen=True, slots=True)

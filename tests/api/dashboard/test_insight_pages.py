@@ -68,7 +68,8 @@ def test_drivers_are_told_in_words_with_links(reviews: Services, visit: Visit) -
     client = visit(reviews)
     page = client.get("/insights").text
     told = re.search(
-        r"‘배송’을 말한 리뷰는 별점이 평균 ([\d.]+)점 낮습니다 \(95% 구간 ([\d.]+)–([\d.]+), (\d+)건\)",
+        r"‘배송’을 말한 리뷰는 별점이 평균 ([\d.]+)점 낮습니다"
+        r" \(95% 구간 ([\d.]+)–([\d.]+), (\d+)건\)",
         page,
     )
     assert told is not None
