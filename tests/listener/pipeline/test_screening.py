@@ -4,6 +4,7 @@ when texts are edited and deleted.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -356,3 +357,34 @@ def test_old_sketches_go(
     assert sketched() == {1, 2}  # found just now: more of that time may be on its way
     retain(database, settings, now=NOW + 2 * DAY)
     assert sketched() == {2}
+
+
+def test_two_that_screen_at_once_make_each_story_once(
+    postgresql: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fakes import FakeReader
+    from listener.pipeline import screening as module
+    from listener.security import Secrets
+
+    monkeypatch.setattr(module, "_CHUNK", 7)
+    ingest = Ingest(postgresql, FakeReader(), settings, Secrets(b"k" * 32))
+    texts = (
+        PRESS,
+        "The Haneul app forgets my basket whenever I turn the phone, and support says wait.",
+        "Whoever answers the phone at Haneul has been friendly and quick for years now, thanks!",
+    )
+    store(ingest, *(a_raw(str(n), texts[n % 3], author=by(n)) for n in range(30)))
+    gone = [a_raw(str(n), "", deleted=True) for n in range(0, 30, 10)]
+    others: list[Database] = [postgresql, Database(postgresql.url)]
+    with ThreadPoolExecutor(3) as pool:
+        done = [pool.submit(screen, one, now=NOW) for one in others]
+        removed = pool.submit(store, ingest, *gone)
+        counts = [one.result() for one in done]
+        removed.result()
+    others[1].close()
+    screen(postgresql, now=NOW)
+    assert sum(counts) <= 30
+    found = sorted(stories(postgresql).values(), key=lambda one: sorted(one[0]))
+    assert sum(copies for _, copies in found) == 27
+    assert all(len(members) == copies for members, copies in found)
+    assert [len({int(name) % 3 for name in members}) for members, _ in found] == [1, 1, 1]
