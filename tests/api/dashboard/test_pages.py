@@ -32,6 +32,9 @@ PATHS = (
     "/spikes",
     "/spikes?state=open&brand=1",
     "/spikes/1",
+    "/insights",
+    "/insights?brand=1&range=7d&measure=nps",
+    "/insights/mentions?brand=1&of=all&range=28d",
     "/sources",
     "/sources/1",
     "/sources/4",
@@ -41,6 +44,7 @@ PATHS = (
     "/watches/new",
     "/watches/new?source=feed&brand=1",
     "/channels",
+    "/models",
     "/settings",
 )
 

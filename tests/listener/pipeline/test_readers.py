@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from builders import NOW, a_mention, a_read_mention, a_reading, stored_brand
+from listener.enrich import rulesfile
 from listener.enrich.rules import compile_rules
-from listener.enrich.rulesfile import read_rules_text
 from listener.errors import InvalidInput
 from listener.pipeline import overlay
 from listener.pipeline.readers import Missing, Readers
@@ -17,7 +17,18 @@ from listener.store.tables import GenerationRow
 from listener.store.work import Database
 from writing import write
 
-TEXT = read_rules_text()[1]
+TEXT = '[taxonomy.area.delivery]\nko = ["배송"]\n'  # compiled at once, unlike those that ship
+
+
+@pytest.fixture(autouse=True)
+def short_rules(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short rules in the place of those that ship."""
+    real = rulesfile.read_rules_text
+
+    def read(path: Path | None = None) -> tuple[str, str]:
+        return ("rules.toml", TEXT) if path is None else real(path)
+
+    monkeypatch.setattr(rulesfile, "read_rules_text", read)
 
 
 def save(database: Database, text: str) -> str:
