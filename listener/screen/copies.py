@@ -20,6 +20,7 @@ HEAD_BANDS: Final = 4
 
 # Below this two texts are alike because there is little to say ("배송이 늦어요"), not as copies.
 SHORTEST: Final = 25.0  # Hangul syllables and ideographs; other letters count as 0.4
+HEADLINE: Final = 18.0  # shorter titles ("배송 아직도 안 왔습니다") occur to several people
 NEAR: Final = 0.6  # Jaccard similarity of shingles
 CONTAINED: Final = 0.8  # share of the shorter one's shingles that the longer one has
 _LONG_ENOUGH: Final = 30  # shingles, for a text to be told as a part of another
@@ -68,7 +69,7 @@ def bands(text: Text) -> list[int]:
         return []
     found = _banded(_shingles(text.whole[:_READ]), BANDS, first=0)
     found += _banded(_shingles(text.body[:HEAD] or text.title), HEAD_BANDS, first=BANDS)
-    if text.is_article and weight(text.title) >= SHORTEST / 2:
+    if text.is_article and weight(text.title) >= HEADLINE:
         found += _banded(_shingles(text.title), 1, first=BANDS + HEAD_BANDS)
     return list(dict.fromkeys(found))
 
@@ -99,7 +100,7 @@ def compare(one: Shingled, other: Shingled) -> CopyKind | None:
         if shorter >= _LONG_ENOUGH and common >= CONTAINED * shorter:
             return CopyKind.NEAR
     title = one.text.title
-    same_title = title == other.text.title and weight(title) >= SHORTEST / 2
+    same_title = title == other.text.title and weight(title) >= HEADLINE
     if one.text.is_article and other.text.is_article and same_title:
         return CopyKind.SYNDICATED
     return None

@@ -31,7 +31,7 @@ def test_copies(other: str, kind: CopyKind) -> None:
 
 
 def test_one_headline_over_two_texts_is_syndication_of_articles_only() -> None:
-    title = "하늘전자, 신형 세탁기 누수에 공식 사과"
+    title = "하늘전자, 신형 세탁기 누수에 공식 사과… 전량 무상 수리"
     one = reduce(title, WIRE, is_article=True)
     other_body = (
         "소비자 단체는 이번 조치가 늦었다고 비판했다. 피해를 본 가구는 천 곳이 넘는다고 한다."
