@@ -179,4 +179,3 @@ def _clauses(found: Sequence[Fact]) -> list[Clause]:
         for topic, start, end, score, label in fact.aspects
         if score is not None and label is not None
     ]
-
