@@ -177,7 +177,8 @@ def test_score_keeps_order_and_keys(installed: Run, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in scored.stdout.splitlines()]
     assert len(rows) == 4
     keys = ["language", "sentiment", "label", "confidence", "complaint", "topics", "model"]
-    assert all(list(row) == [*keys, "version"] for row in rows)
+    keys += ["version", "tags", "aspects", "rules"]
+    assert all(list(row) == keys for row in rows)
     assert (rows[0]["language"], rows[0]["label"], rows[0]["topics"]) == (
         *("ko", "negative"),
         ["delivery"],
@@ -186,6 +187,37 @@ def test_score_keeps_order_and_keys(installed: Run, tmp_path: Path) -> None:
     assert (rows[3]["sentiment"], rows[3]["label"]) == (None, None)
     assert not (tmp_path / "home").exists()  # it needs no install
     assert installed("score", str(tmp_path / "no.txt")).returncode == 1
+
+
+def test_labelled_texts_are_measured(installed: Run, tmp_path: Path) -> None:
+    file = tmp_path / "reviews.csv"
+    file.write_text("review,stars\n배송이 너무 늦어요,1\nGreat shop!,5\nbroken\n", "utf-8")
+    measured = installed("eval", str(file), "--json")
+    assert measured.returncode == 0, measured.stderr
+    assert json.loads(measured.stdout)["all"]["accuracy"] == 1.0
+    assert "line 4" in measured.stderr
+    told = installed("eval", str(file)).stdout
+    assert "calibration" in told
+    assert "100.0 %" in told
+    assert installed("eval", "--corrections").returncode == 1
+    assert installed("train-overlay").returncode == 1
+
+
+def test_history_is_read_anew_and_switched(installed: Run, tmp_path: Path) -> None:
+    file = tmp_path / "posts.jsonl"
+    file.write_text('{"id": "1", "text": "하늘 배송이 늦어요", "date": "2025-03-10"}\n', "utf-8")
+    installed("brand", "add", "하늘")
+    assert installed("ingest", str(file), "--brand", "하늘").returncode == 0
+    assert "in force\t1 read" in installed("generations", "list").stdout
+    nothing = installed("rescore", "--compare")
+    assert (nothing.returncode, "nothing to compare" in nothing.stderr) == (1, True)
+
+    done = installed("rescore", "--generation", "1")
+
+    assert done.stdout == "Generation 1 is complete.\n", done.stderr
+    assert "in force already" in installed("generations", "switch", "1").stderr
+    assert "is in force" in installed("generations", "remove", "1").stderr
+    assert installed("generations", "remove", "9").returncode == 1
 
 
 def test_detect_streams_and_never_changes_its_mind(
