@@ -106,8 +106,16 @@ class English:
         return load_weights(self._path)
 
     @cached_property
-    def _table(self) -> Floats:
-        return self._weights.table.astype(np.float64) * self._weights.scale
+    def _columns(self) -> tuple[Floats, Floats]:
+        """The weights of the buckets, for polarity and for neutrality."""
+        scaled = self._weights.table.astype(np.float64) * self._weights.scale
+        return np.ascontiguousarray(scaled[:, 0]), np.ascontiguousarray(scaled[:, 1])
+
+    @cached_property
+    def _trained(self) -> Floats:
+        """1 for each bucket that says anything, 0 for the others."""
+        trained: Floats = self._weights.table.any(axis=1).astype(np.float64)
+        return trained
 
     @cached_property
     def _reader(self) -> TextReader:
@@ -177,14 +185,14 @@ class English:
         weights = self._weights
         dense = np.array([text.dense for text in texts], dtype=np.float64)
         hashed = hash_texts([text.tokens for text in texts], len(weights.table))
-        found = self._table[hashed.buckets]
         count = len(texts)
         logits = dense @ weights.dense + weights.bias
         norms = np.sqrt(np.maximum(hashed.counts, 1))
-        for side in range(2):
-            sums = np.bincount(hashed.rows, weights=found[:, side], minlength=count)
+        for side, column in enumerate(self._columns):
+            found = column.take(hashed.buckets)
+            sums = np.bincount(hashed.rows, weights=found, minlength=count)
             logits[:, side] += sums / norms
-        seen = (found[: hashed.words] != 0).any(axis=1)
+        seen = self._trained.take(hashed.buckets[: hashed.words])
         rows = hashed.rows[: hashed.words]
         words = np.maximum(np.bincount(rows, minlength=count), 1)
         known = np.bincount(rows, weights=seen, minlength=count) / words

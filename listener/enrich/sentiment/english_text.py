@@ -43,6 +43,7 @@ _TOKEN: Final = re.compile(
     "|[\u2190-\u2bff\U0001f000-\U0001faff]"
 )
 _CAPS: Final = re.compile(r"\b[A-Z]{3,}\b")
+_MAYBE_CAPS: Final = re.compile("[A-Z][A-Z][A-Z]")  # is found without trying each character
 _APOSTROPHES: Final = str.maketrans({"’": "'", "‘": "'", "`": "'", "´": "'"})
 
 _NEGATORS: Final = frozenset(
@@ -207,8 +208,34 @@ class VaderReader:
                 sentiments[index] = found[0]
         if contrast:
             sentiments = self._analyzer._but_check(words, sentiments)
-        scores = self._analyzer.score_valence(sentiments, text)
-        return _Polarity(scores["compound"], scores["pos"], scores["neg"], scores["neu"])
+        return self._summed(sentiments, text)
+
+    def _summed(self, sentiments: Sequence[float], text: str) -> _Polarity:
+        """VADER's sums over the words: those that say nothing are counted, not added."""
+        said = [value for value in sentiments if value]
+        neutral = len(sentiments) - len(said)
+        total = float(sum(said))
+        good = bad = 0.0
+        for value in said:
+            if value > 0:
+                good += value + 1
+            else:
+                bad -= value - 1
+        if "!" in text or "?" in text:
+            emphasis = self._analyzer._punctuation_emphasis(text)
+            if total:
+                total += emphasis if total > 0 else -emphasis
+            if good > bad:
+                good += emphasis
+            elif good < bad:
+                bad += emphasis
+        everything = good + bad + neutral
+        return _Polarity(
+            round(_squash(total), 4),
+            round(good / everything, 3),
+            round(bad / everything, 3),
+            round(neutral / everything, 3),
+        )
 
     def _know(self, word: str) -> _Word:
         bare = str(self._strip_one(word))
@@ -408,6 +435,8 @@ class TextReader:
                 continue
             entry = entries.get(token)
             if entry is None:
+                if token.isalpha():
+                    continue
                 if token[0] in _DIGITS:
                     tokens[index] = NUMBER
                     numbers += 1
@@ -492,6 +521,7 @@ class TextReader:
         none = not polar
         polite = not _POLITE.isdisjoint(present)
         me = not _FIRST.isdisjoint(present)
+        caps = len(_CAPS.findall(text)) if _MAYBE_CAPS.search(text) else 0
         amount = good - bad
         compound = polarity.compound
         log = math.log1p
@@ -508,7 +538,7 @@ class TextReader:
             urls, urls and none, urls * good_curve, urls * bad_curve,
             log(tokens.count(HANDLE)) if HANDLE in present else 0.0,
             log(tokens.count(TAG)) if TAG in present else 0.0, "rt" in present,
-            log(numbers), 0.0 if text.islower() else len(_CAPS.findall(text)) / (total + 1),
+            log(numbers), caps / (total + 1),
             text[:1].islower(), log(total), polar / (total + 1),
             polite, polite and bad > 0, polite and bad == 0,
             not _SECOND.isdisjoint(present), me, me and bad > 0,

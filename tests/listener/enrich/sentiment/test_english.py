@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from listener.enrich.language import LanguageDetector
 from listener.enrich.reader import Reader
-from listener.enrich.rules import load_rules
+from listener.enrich.rules import Rules
 from listener.enrich.sentiment import train_english
 from listener.enrich.sentiment.english import BY_SENTENCE, English, make_reader, together
 from listener.enrich.sentiment.english_ngrams import hash_texts
@@ -139,9 +140,12 @@ def test_long_texts_count_what_most_sentences_say(english: English) -> None:
 
 
 def test_a_text_scores_the_same_in_any_batch(english: English) -> None:
-    texts = [text for text in RAW if text.strip()] * 40
-    assert english.score(texts)[:10] == english.score(texts[:10])
-    assert [english.score([text])[0] for text in texts[:10]] == english.score(texts[:10])
+    alone = [english.score([text])[0] for text in RAW]
+    assert english.score(RAW) == alone
+    short = [text for text in RAW if len(text) <= BY_SENTENCE]
+    batch = english.score(short * 30)
+    assert len(batch) > 256
+    assert batch[-len(short) :] == alone[: len(short)]
 
 
 def test_sentences_together() -> None:
@@ -210,12 +214,14 @@ SPANISH = "El paquete llegó tarde y nadie contesta el teléfono, estoy muy dece
 FRENCH = "Le colis est arrivé en retard et personne ne répond au téléphone"
 
 
-def test_a_scorer_for_one_more_language_is_one_class() -> None:
+def test_a_scorer_for_one_more_language_is_one_class(
+    english: English, rules: Rules, detector: LanguageDetector
+) -> None:
     texts = ["The parcel never arrived", SPANISH, FRENCH, "荷物がまだ届きません、とても残念です"]
-    before = Reader(load_rules(), [English()]).read_texts(texts)
+    before = Reader(rules, [english], detector).read_texts(texts)
     assert [reading.language for reading in before] == ["en", "es", "fr", "ja"]
     assert [reading.sentiment is None for reading in before] == [False, True, True, True]
-    after = Reader(load_rules(), [English(), Spanish()]).read_texts(texts)
+    after = Reader(rules, [english, Spanish()], detector).read_texts(texts)
     assert after[1].sentiment is not None
     assert after[1].sentiment.model == "es-words"
     assert after[0].sentiment == before[0].sentiment
