@@ -114,8 +114,8 @@ class English:
     @cached_property
     def _trained(self) -> Floats:
         """1 for each bucket that says anything, 0 for the others."""
-        trained: Floats = self._weights.table.any(axis=1).astype(np.float64)
-        return trained
+        table = self._weights.table
+        return ((table[:, 0] | table[:, 1]) != 0).astype(np.float64)
 
     @cached_property
     def _reader(self) -> TextReader:
