@@ -115,7 +115,8 @@ class English:
     def _trained(self) -> Floats:
         """1 for each bucket that says anything, 0 for the others."""
         table = self._weights.table
-        return ((table[:, 0] | table[:, 1]) != 0).astype(np.float64)
+        trained: Floats = ((table[:, 0] | table[:, 1]) != 0).astype(np.float64)
+        return trained
 
     @cached_property
     def _reader(self) -> TextReader:
