@@ -26,15 +26,16 @@ class Policy:
         timedelta(minutes=15),
         timedelta(hours=1),
         timedelta(hours=4),
+        timedelta(hours=12),
+        timedelta(hours=24),
     )
-    false_alarms: float = 0.5
+    false_alarms: float = 0.45
     min_excess: float = 3.0  # mentions above expectation, in the window
     min_ratio: float = 1.25  # observed / expected, in the window
     calm: timedelta = timedelta(hours=2)  # complete and unsurprising for so long ends a spike
-    cooldown: timedelta = timedelta(days=1)  # earlier, only for something clearly larger
+    cooldown: timedelta = timedelta(hours=6)  # earlier, only for something clearly larger
     warm_up: timedelta = timedelta(days=2)  # learns only; and at least MIN_WARM_UP buckets
     learn_delay: timedelta = timedelta(hours=6)  # a surge is noticed late
-    level_half_life: timedelta = timedelta(days=8)
     season_half_life: timedelta = timedelta(days=28)  # of each hour of the day
     max_lateness: timedelta = timedelta(hours=6)  # older buckets open no spike
     escalation: float = 2.0  # growth of the excess since last announced

@@ -1,9 +1,9 @@
 """The detector: buckets in order in, one verdict per bucket out, using nothing but the past.
 
-A bucket is compared with a seasonal baseline over several window lengths. The surprise of the most
-surprising window (negative binomial) is calibrated to how often this very series surprises, which
-gives the score; an incident with hysteresis and cooldown turns scores into a spike that begins and
-ends.
+A bucket is compared with a seasonal baseline over several window lengths. The surprise of each
+window (negative binomial) is calibrated to how often this very series surprises at that length; the
+best gives the score. An incident with hysteresis and cooldown turns scores into a spike that begins
+and ends; the windows then start afresh, so that it is not told twice. See docs/spikes.md.
 
 What a bucket may do:
 
@@ -24,160 +24,182 @@ import math
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
+from typing import Any, NamedTuple
 
-from listener.detect.baseline import Baseline, Season
+from listener.detect.baseline import DRIFT, FAST_DRIFT, MIN_START, NEW_DRIFT, Baseline, moment_of
+from listener.detect.packing import pack, unpack
 from listener.detect.policy import Policy
 from listener.detect.surprise import LN10, nb_surprise
 from listener.types import Bucket, Coverage, Verdict
 
-VERSION = 1  # of the dumped state; raise it whenever the same buckets would give other verdicts
+VERSION = 2  # of the dumped state; raise it whenever the same buckets would give other verdicts
 UNJUDGED = -9.0  # the score of a bucket that is not judged: warm-up, or not collected
 MIN_WARM_UP = 14  # buckets; two days are nothing for a daily series
-MIN_START = 7  # buckets that a series learns as they come, however long they are
 
 HOT = 2.0  # surprise from which a bucket is part of a surge
-FIRST_CLUSTERS = 1.5  # hot clusters a day to begin with
-SEVERAL_WINDOWS = 0.3  # the best of several correlated windows is worth about two trials: log10(2)
+SUSPECT = 3.0  # and from which the baseline does not believe it: milder ones are mostly chance
 
-PRIOR_DISPERSION = 0.1
 LEAST_DISPERSION = 0.003
 DISPERSION_HALF_LIFE = timedelta(days=10)
 MOST_SQUARE = 2.0**2  # variances: a deviation counts for the dispersion up to 2 standard deviations
 CLIP_LOSS = 0.92  # share of a normal variance that survives clipping there
+WORTH_A_LOOK = 1.5  # variances: less of an excess cannot matter, and the tail is dear
+
+MEMORY = 0.5 ** (1 / 14)  # of the calibration, a day
+EARLIER_DAYS = 7.0  # worth of prior
+EARLIER_PEAKS = 8.0  # clusters worth of prior for how high they go
+MOST_PEAK = 4.0  # scales: a peak counts for the scale up to this much
+CLIPPED_PEAK = 1 - math.exp(-MOST_PEAK)  # of an exponential clipped there, the mean
+HEAVY = 0.15  # shape of the tail of peaks
+ALERT_MEMORY = 0.5 ** (1 / 20)  # a day
+ALERT_PRICE = 0.2  # a series that has just raised alerts has to show more for the next one
 
 SUSPECT_WEIGHT = 0.15  # how much a bucket of a surge counts for the baseline
 NEW_NORMAL = 0.7  # hot for this share of the last days: the surge is the new level, learn it
 LEARN_CAP = 2.5  # standard deviations above expectation that the baseline believes
-SILENT_OUTAGE = 12.0  # so many expected in the hour and none seen: the source is down, do not learn
+SILENT = 4.0  # zeros as unlikely as 10^-4 are the source being down: not learnt
+SILENT_LIMIT = timedelta(days=2)  # after that, there is nothing to hear any more
+
+# What a bucket in the past is to the learner.
+NONE, OPEN, DOUBTFUL, SOUND = range(4)
 
 
-class Window:
-    """One window length: what was seen and expected in it, and how widely such sums scatter.
+class WindowPrior(NamedTuple):
+    """What is assumed of a window length before the series has shown it."""
 
-    Sums have variance M + a M^2. The dispersion a is moment-based with forgetting, and a prior
-    worth a quarter of a day.
-    """
+    dispersion: float
+    days: float  # that the assumption is worth
+    clusters: float  # hot ones a day
 
-    __slots__ = (
-        "_decay",
-        "_excess2",
-        "_mass2",
-        "_prior",
-        "expected",
-        "length",
-        "observed",
-        "variance",
-    )
 
-    def __init__(self, length: int, step: timedelta) -> None:
-        self.length = length  # buckets
-        self.observed = self.expected = self.variance = 0.0
-        self._excess2 = self._mass2 = 0.0
-        self._decay = 0.5 ** (step / max(DISPERSION_HALF_LIFE, 30 * step))
-        self._prior = max(timedelta(days=0.25) / step, 6.0)
+_PRIORS = (
+    (timedelta(minutes=15), WindowPrior(0.10, 0.25, 0.50)),
+    (timedelta(hours=1), WindowPrior(0.08, 0.25, 0.40)),
+    (timedelta(hours=4), WindowPrior(0.05, 0.5, 0.30)),
+    (timedelta(hours=12), WindowPrior(0.03, 2.0, 0.20)),
+)
+_LONGEST_PRIOR = WindowPrior(0.02, 4.0, 0.15)
+_LONG_BUCKETS = 0.10  # dispersion assumed where a bucket is longer than an hour
 
-    def push(self, count: float, expected: float, old: tuple[float, float], learn: bool) -> float:
-        """Move on by one bucket (``old`` leaves the window); returns the surprise of the sum."""
-        self.observed = observed = self.observed + count - old[0]
-        self.expected = mass = self.expected + expected - old[1]
-        if mass < 1e-6:
-            mass = 1e-6
-        mass2 = mass * mass
-        excess2 = self._excess2
-        prior = self._prior * mass2 + 1e-12
-        dispersion = (excess2 + PRIOR_DISPERSION * prior) / (self._mass2 + prior)
-        if dispersion < LEAST_DISPERSION:
-            dispersion = LEAST_DISPERSION
-        self.variance = variance = mass + dispersion * mass2
-        excess = observed - mass
-        square = excess * excess
-        if learn:
-            most = MOST_SQUARE * variance
-            clipped = square if square < most else most
-            self._excess2 = excess2 * self._decay + clipped / CLIP_LOSS - mass
-            self._mass2 = self._mass2 * self._decay + mass2
-        if excess > 0 and square > 1.5 * variance:  # less cannot matter, and the tail is dear
-            return nb_surprise(int(observed + 0.5), mass, dispersion)
-        return 0.0
 
-    def dump(self) -> list[float]:
-        return [self.observed, self.expected, self.variance, self._excess2, self._mass2]
+def window_prior(length: timedelta, step: timedelta) -> WindowPrior:
+    """The prior of a window length: longer ones scatter less and surprise less often."""
+    prior = next((prior for most, prior in _PRIORS if length <= most), _LONGEST_PRIOR)
+    if step > timedelta(hours=1):
+        return prior._replace(dispersion=_LONG_BUCKETS, days=6 * (step / timedelta(days=1)))
+    return prior._replace(days=max(prior.days, 6 * (step / timedelta(days=1))))
 
-    def restore(self, dump: list[float]) -> None:
-        self.observed, self.expected, self.variance, self._excess2, self._mass2 = dump
+
+class Plan:
+    """All that follows from policy alone: shared by the detector of one series and that of many."""
+
+    __slots__ = ("block", "calm", "clusters", "cooldown", "decay", "delay", "dispersions",
+                 "first_hours", "heat_decay", "hour", "lengths", "min_excess", "min_ratio",
+                 "per_day", "priors", "quiet", "silent_limit", "spans", "threshold",
+                 "warm_up")  # fmt: skip
+
+    def __init__(self, policy: Policy) -> None:
+        step = policy.step
+        days = step / timedelta(days=1)
+        self.lengths = sorted({policy.buckets(w) for w in policy.windows})  # buckets
+        self.spans = [n * step for n in self.lengths]
+        priors = [window_prior(span, step) for span in self.spans]
+        self.dispersions = [p.dispersion for p in priors]
+        self.priors = [p.days / days for p in priors]  # buckets
+        self.clusters = [p.clusters for p in priors]
+        hour, block = policy.buckets(timedelta(hours=1)), policy.buckets(timedelta(hours=4))
+        longest = len(self.lengths) - 1
+        self.hour = next((i for i, n in enumerate(self.lengths) if n >= hour), longest)
+        self.block = next((i for i, n in enumerate(self.lengths) if n >= block), longest)
+        self.quiet = [max(hour, n // 2) for n in self.lengths]  # buckets that end a cluster
+        self.delay = policy.buckets(policy.learn_delay)
+        self.decay = 0.5 ** (step / max(DISPERSION_HALF_LIFE, 30 * step))
+        self.heat_decay = 0.5**days
+        self.per_day = max(1, round(1 / days))
+        self.first_hours = max(0.25 / days, MIN_START)
+        self.warm_up = max(policy.warm_up / step, MIN_WARM_UP)
+        self.silent_limit = max(policy.buckets(SILENT_LIMIT), 14)
+        self.calm = policy.buckets(policy.calm)
+        self.cooldown = policy.cooldown
+        self.threshold = policy.threshold
+        self.min_excess, self.min_ratio = policy.min_excess, policy.min_ratio
 
 
 class Calibration:
-    """Turns surprise into a score by what this series does on its own.
+    """Turns the surprise of one window length into a score by what this series does on its own.
 
-    Hot buckets less than an hour apart are one cluster. Clusters come at a rate (per day), and
-    their peaks above HOT are taken as exponential with a scale that is tracked by its median. The
-    score is -log10 of the number of clusters this high to be expected in 30 days.
+    Hot buckets close together are one cluster. Clusters come at a rate, and their peaks above HOT
+    are taken as generalised Pareto: of a shape a little heavier than exponential, and a scale that
+    is the mean of peaks, each clipped so that an incident does not hide the next one. The score is
+    -log10 of the number of clusters this high to be expected in 30 days.
     """
 
-    __slots__ = (
-        "_clusters",
-        "_day_share",
-        "_days",
-        "_decay",
-        "_hour",
-        "_peak",
-        "_prior_days",
-        "_quiet",
-        "_scale",
-    )
+    __slots__ = ("_clusters", "_days", "_excess", "_peaks", "_prior", "_quiet",
+                 "_quiet_needed", "_rarity", "_scale", "cold", "peak")  # fmt: skip
 
-    def __init__(self, step: timedelta) -> None:
-        self._day_share = step / timedelta(days=1)
-        self._decay = 0.5 ** (step / timedelta(days=14))
-        self._hour = max(1, round(timedelta(hours=1) / step))
-        # The rate to begin with is that of 5-minute buckets, in proportion less for longer ones. Of
-        # that a single cluster is never forgotten, or a quiet month would make the series touchy.
-        rate = FIRST_CLUSTERS * min(1.0, timedelta(minutes=5) / step)
-        self._days = 7.0
-        self._clusters = rate * self._days
-        self._prior_days = 1.0 / rate
-        self._scale = 1 / LN10  # as in theory; only ever larger
-        self._peak = 0.0
+    def __init__(self, clusters: float, quiet: int) -> None:
+        self._prior = clusters
+        self._quiet_needed = quiet
+        self._days = EARLIER_DAYS
+        self._clusters = clusters * EARLIER_DAYS
+        self._peaks = self._excess = 0.0  # how many, and the sum of their clipped heights above HOT
+        self.peak = 0.0
         self._quiet = 0
+        self._settle()
+
+    def _settle(self) -> None:
+        """What a score needs. Of the prior a single cluster is never forgotten, or a quiet month
+        would make the series touchy."""
+        rate = (self._clusters + 1.0) / (self._days + 1.0 / self._prior)
+        self._rarity = math.log10(30.0 * rate)
+        self.cold = -HOT - self._rarity
+        scale = (EARLIER_PEAKS / LN10 + self._excess) / (EARLIER_PEAKS + self._peaks * CLIPPED_PEAK)
+        self._scale = max(1 / LN10, scale)  # that of chance alone, or larger
 
     def score(self, surprise: float) -> float:
         """-log10 of how many surprises of this size are expected in 30 days."""
-        rate = (self._clusters + 1.0) / (self._days + self._prior_days)
         excess = surprise - HOT
         if excess > 0:
-            excess /= self._scale * LN10
-        return excess - math.log10(30.0 * rate)
+            excess = math.log1p(HEAVY * excess / self._scale) / (HEAVY * LN10)
+        return excess - self._rarity
 
     def learn(self, surprise: float) -> None:
         """Count one complete bucket."""
-        self._days = self._days * self._decay + self._day_share
-        self._clusters *= self._decay
         if surprise > HOT:
-            self._peak = max(self._peak, surprise)
+            if surprise > self.peak:
+                self.peak = surprise
             self._quiet = 0
-        elif self._peak:
+        elif self.peak:
             self._quiet += 1
-            if self._quiet >= self._hour:
+            if self._quiet >= self._quiet_needed:
                 self._clusters += 1.0
-                above_median = self._peak - HOT > self._scale * math.log(2.0)
-                self._scale = max(1 / LN10, self._scale * (1.08 if above_median else 1 / 1.08))
-                self._peak = 0.0
+                self._peaks += 1.0
+                self._excess += min(self.peak - HOT, MOST_PEAK * self._scale)
+                self.peak = 0.0
+                self._settle()
+
+    def end_day(self) -> None:
+        """Forget a little."""
+        self._days = self._days * MEMORY + 1.0
+        self._clusters *= MEMORY
+        self._peaks *= MEMORY
+        self._excess *= MEMORY
+        self._settle()
 
     def dump(self) -> list[float]:
-        return [self._days, self._clusters, self._scale, self._peak, self._quiet]
+        return [self._days, self._clusters, self._peaks, self._excess, self.peak, self._quiet]
 
     def restore(self, dump: list[float]) -> None:
-        self._days, self._clusters, self._scale, self._peak = dump[:4]
-        self._quiet = int(dump[4])
+        self._days, self._clusters, self._peaks, self._excess, self.peak = dump[:5]
+        self._quiet = int(dump[5])
+        self._settle()
 
 
 class Incident:
     """Whether a spike is on: opens at the threshold, ends after a calm time, rests for a
     cooldown."""
 
-    __slots__ = ("_calm", "_calm_needed", "_closed_at", "_cooldown", "_peak", "onset_at")
+    __slots__ = ("_calm", "_calm_needed", "_closed_at", "_cooldown", "_peak", "onset_at", "reach")
 
     def __init__(self, policy: Policy) -> None:
         self._calm_needed = policy.buckets(policy.calm)
@@ -185,6 +207,7 @@ class Incident:
         self._calm = 0
         self._peak = 0.0
         self._closed_at: datetime | None = None
+        self.reach = 1  # how many windows, from the shortest, have to be calm
         self.onset_at: datetime | None = None  # set exactly while open
 
     @property
@@ -196,8 +219,9 @@ class Incident:
         rested = self._closed_at is None or at - self._closed_at >= self._cooldown
         return rested or surprise >= 1.5 * self._peak + 1.0
 
-    def open(self, onset_at: datetime, surprise: float) -> None:
+    def open(self, onset_at: datetime, surprise: float, reach: int) -> None:
         self.onset_at = onset_at
+        self.reach = reach
         self._peak = surprise
         self._calm = 0
 
@@ -213,60 +237,11 @@ class Incident:
                 self._closed_at = at
 
     def dump(self) -> list[Any]:
-        return [self._calm, self._peak, _iso(self._closed_at), _iso(self.onset_at)]
+        return [self._calm, self._peak, self.reach, _iso(self._closed_at), _iso(self.onset_at)]
 
     def restore(self, dump: list[Any]) -> None:
-        self._calm, self._peak = dump[:2]
-        self._closed_at, self.onset_at = (_time(v) for v in dump[2:])
-
-
-class Waiting:
-    """Complete buckets between being judged and being learnt.
-
-    A surge is noticed some time after it began; until then its buckets can still be marked as
-    suspect. Buckets of a silent outage are never learnt.
-    """
-
-    __slots__ = ("_delay", "_first_day", "_hot", "_memory", "_rows")
-
-    def __init__(self, policy: Policy) -> None:
-        self._delay = policy.buckets(policy.learn_delay)
-        self._first_day = max(timedelta(days=1) / policy.step, MIN_START)
-        self._memory = 0.5 ** (policy.step / timedelta(days=1))
-        self._hot = 0.0  # share of the last days that was hot
-        self._rows: deque[list[Any]] = deque()  # count, season, suspect, silent
-
-    @property
-    def is_new_normal(self) -> bool:
-        return self._hot > NEW_NORMAL
-
-    def add(self, count: float, season: Season, *, silent: bool, hot: bool, window: int) -> None:
-        """Queue one bucket. A ``hot`` one makes the whole ``window`` (in buckets) behind it
-        suspect."""
-        self._hot = self._hot * self._memory + (1 - self._memory) * hot
-        rows = self._rows
-        rows.append([count, season, False, silent])
-        if hot:
-            for k in range(1, min(window, len(rows)) + 1):
-                rows[-k][2] = True
-
-    def release(self, baseline: Baseline, seen: int) -> None:
-        """Teach the baseline what has waited long enough; in the first day, all at once."""
-        settled = seen > self._first_day
-        delay = self._delay if settled else 0
-        rows = self._rows
-        while len(rows) > delay:
-            count, season, suspect, silent = rows.popleft()
-            if not silent:
-                doubtful = suspect and settled and self._hot < NEW_NORMAL
-                baseline.learn(count, SUSPECT_WEIGHT if doubtful else 1.0, season)
-
-    def dump(self) -> list[Any]:
-        return [self._hot, [[r[0], list(r[1]), int(r[2]), int(r[3])] for r in self._rows]]
-
-    def restore(self, dump: list[Any]) -> None:
-        self._hot = dump[0]
-        self._rows = deque([r[0], tuple(r[1]), bool(r[2]), bool(r[3])] for r in dump[1])
+        self._calm, self._peak, self.reach = dump[:3]
+        self._closed_at, self.onset_at = (_time(v) for v in dump[3:])
 
 
 class Detector:
@@ -277,48 +252,43 @@ class Detector:
     by replaying buckets.
     """
 
-    __slots__ = (
-        "_baseline",
-        "_calibration",
-        "_first_hours",
-        "_hot",
-        "_hour",
-        "_incident",
-        "_lengths",
-        "_recent",
-        "_seen",
-        "_threshold",
-        "_waiting",
-        "_warm_up",
-        "_windows",
-        "last_at",
-        "policy",
-        "tz",
-    )
+    __slots__ = ("_alerts", "_baseline", "_believed", "_calibrations", "_counts", "_excess2",
+                 "_expected", "_heat", "_hot", "_incident", "_marks", "_mass", "_mass2", "_moments",
+                 "_observed", "_plan", "_seen", "_spread", "_zero_mass", "_zeros", "last_at",
+                 "policy", "tz")  # fmt: skip
 
     def __init__(self, policy: Policy, tz: tzinfo | None = None) -> None:
         self.policy = policy
         self.tz = tz
         self.last_at: datetime | None = None  # start of the last bucket stepped through
-        step = policy.step
-        lengths = sorted({policy.buckets(w) for w in policy.windows})
-        self._windows = [Window(n, step) for n in lengths]
-        self._lengths = [n * step for n in lengths]
-        hour = policy.buckets(timedelta(hours=1))
-        self._hour = next((w for w in self._windows if w.length >= hour), self._windows[-1])
-        # (count, expected) of the longest window, newest last
-        self._recent = deque([(0.0, 0.0)] * lengths[-1], maxlen=lengths[-1])
-        self._baseline = Baseline(
-            step, level_half_life=policy.level_half_life, season_half_life=policy.season_half_life
-        )
-        self._calibration = Calibration(step)
+        plan = self._plan = Plan(policy)
+        size, longest = len(plan.lengths), plan.lengths[-1]
+        # Of each window: what was seen and expected in it, and what its dispersion is learnt from.
+        # Sums have variance M + a M^2; a is moment-based with forgetting and a prior.
+        self._observed = [0.0] * size
+        self._mass = [0.0] * size
+        self._excess2 = [0.0] * size
+        self._mass2 = [0.0] * size
+        self._spread = list(plan.dispersions)  # a, as of the last bucket
+        self._calibrations = [
+            Calibration(*pair) for pair in zip(plan.clusters, plan.quiet, strict=True)
+        ]
+        # The longest window, newest last
+        self._counts = deque([0.0] * longest, maxlen=longest)
+        self._expected = deque([0.0] * longest, maxlen=longest)
+        # What waits to be learnt: a surge is noticed some time after it began, and until then its
+        # buckets can still be marked.
+        self._moments: deque[int] = deque([0] * plan.delay)
+        self._believed = deque([0.0] * plan.delay)
+        self._marks: deque[int] = deque([NONE] * plan.delay)
+        self._baseline = Baseline(policy.step, season_half_life=policy.season_half_life)
         self._incident = Incident(policy)
-        self._waiting = Waiting(policy)
-        self._warm_up = max(policy.warm_up / step, MIN_WARM_UP)
-        self._first_hours = max(timedelta(hours=6) / step, MIN_START)
-        self._threshold = policy.threshold
         self._seen = 0  # complete buckets
         self._hot = False
+        self._heat = 0.0  # share of the last days that was hot
+        self._alerts = 0.0  # raised lately
+        self._zeros = 0  # how many in a row
+        self._zero_mass = 0.0  # and what was expected in them
 
     @property
     def is_spike(self) -> bool:
@@ -328,7 +298,6 @@ class Detector:
     def step(self, bucket: Bucket) -> Verdict:
         """Judge the next bucket and learn from it. ValueError if it is not after the last one."""
         expected, score, best = self.judge(bucket.at, bucket.count, bucket.coverage)
-        window = self._windows[best]
         onset_at = self._incident.onset_at
         return Verdict(
             at=bucket.at,
@@ -336,9 +305,9 @@ class Detector:
             expected=expected,
             score=score,
             is_spike=onset_at is not None,
-            window=self._lengths[best],
-            observed=max(window.observed, 0.0),
-            window_expected=max(window.expected, 0.0),
+            window=self._plan.spans[best],
+            observed=max(self._observed[best], 0.0),
+            window_expected=max(self._mass[best], 0.0),
             onset_at=onset_at,
         )
 
@@ -347,22 +316,40 @@ class Detector:
     ) -> tuple[float, float, int]:
         """The same as ``step``, without the objects: expected count, score, index of the window."""
         self._move_to(at)
-        expected, season = self._baseline.at(at if self.tz is None else at.astimezone(self.tz))
+        moment = moment_of(at if self.tz is None else at.astimezone(self.tz))
+        baseline = self._baseline
+        expected = baseline.at(baseline.calendar.place(moment), self._spread[0])
         if count is None or coverage is Coverage.UNKNOWN:
-            self._push(0.0, 0.0, learn=False)
-            return expected, UNJUDGED, len(self._windows) - 1
+            self._pass()
+            return expected, UNJUDGED, len(self._mass) - 1
 
         complete = coverage is Coverage.COMPLETE
-        learn = complete and self._may_learn_dispersion()
-        best, surprise = self._push(float(count), expected, learn=learn)
-        warm = self._seen >= self._warm_up
+        surprises = self._push(float(count), expected, learn=complete and self._may_learn_spread())
+        warm = self._seen >= self._plan.warm_up
+        best, highest = 0, -99.0
+        # Longer windows than the one that opened a spike remember it when it is long over.
+        reach = self._incident.reach if self.is_spike else len(surprises)
+        for i, calibration in enumerate(self._calibrations[:reach]):
+            found = calibration.score(surprises[i]) if surprises[i] else calibration.cold
+            if found > highest:
+                best, highest = i, found
+        if not surprises[best]:
+            best = 0  # nothing stands out at any length
+        surprise = surprises[best]
         score = UNJUDGED
         if warm:
-            score = self._calibration.score(surprise)
-            self._follow(at, best, surprise, score, complete=complete)
+            score = highest - ALERT_PRICE * math.log10(1.0 + self._alerts)
+            if complete:
+                for calibration, found in zip(self._calibrations, surprises, strict=True):
+                    if found > HOT or calibration.peak:
+                        calibration.learn(found)
+            self._follow(at, best, surprises, score, complete=complete)
         if complete:
             self._seen += 1
-            self._learn(count, expected, season, best, surprise, warm=warm)
+            self._learn(count, expected, moment, best, surprise)
+        else:
+            self._queue(0, 0.0, NONE)
+            self._release()
         return expected, score, best
 
     def _move_to(self, at: datetime) -> None:
@@ -376,43 +363,91 @@ class Detector:
             raise ValueError(f"bucket {at.isoformat()} does not come after {last.isoformat()}")
         self.last_at = at
         # Days of 23 and 25 hours are one bucket of a daily series.
-        for _ in range(min(round((at - last) / step) - 1, self._windows[-1].length)):
-            self._push(0.0, 0.0, learn=False)
+        longest = max(self._plan.lengths[-1], self._plan.delay)
+        for _ in range(min(round((at - last) / step) - 1, longest)):
+            self._pass()
 
-    def _push(self, count: float, expected: float, *, learn: bool) -> tuple[int, float]:
-        """Move all windows on; returns the index and the surprise of the most surprising one."""
-        recent = self._recent
-        best, surprise = 0, 0.0
-        for i, window in enumerate(self._windows):
-            found = window.push(count, expected, recent[-window.length], learn)
-            if found > surprise:
-                best, surprise = i, found
-        recent.append((count, expected))
-        surprise -= SEVERAL_WINDOWS
-        return best, surprise if surprise > 0 else 0.0
+    def _pass(self) -> None:
+        """A bucket that was not collected: nothing seen, and nothing expected."""
+        counts, expected = self._counts, self._expected
+        for i, length in enumerate(self._plan.lengths):
+            self._observed[i] -= counts[-length]
+            self._mass[i] -= expected[-length]
+        counts.append(0.0)
+        expected.append(0.0)
+        self._queue(0, 0.0, NONE)
+        self._release()
 
-    def _may_learn_dispersion(self) -> bool:
+    def _push(self, count: float, expected: float, *, learn: bool) -> list[float]:
+        """Move all windows on by a bucket; returns the surprise of each."""
+        counts, means, plan = self._counts, self._expected, self._plan
+        observed_in, mass_in = self._observed, self._mass
+        excess2_in, mass2_in, spread_in = self._excess2, self._mass2, self._spread
+        decay = plan.decay
+        learn = learn and self._seen > plan.per_day
+        surprises = []
+        for i, length in enumerate(plan.lengths):
+            observed = observed_in[i] = observed_in[i] + count - counts[-length]
+            mass = mass_in[i] = mass_in[i] + expected - means[-length]
+            if mass < 1e-6:
+                mass = 1e-6
+            mass2 = mass * mass
+            prior = plan.priors[i] * mass2 + 1e-12
+            spread = (excess2_in[i] + plan.dispersions[i] * prior) / (mass2_in[i] + prior)
+            if spread < LEAST_DISPERSION:
+                spread = LEAST_DISPERSION
+            spread_in[i] = spread
+            variance = mass + spread * mass2
+            excess = observed - mass
+            square = excess * excess
+            if excess > 0 and square > WORTH_A_LOOK * variance:
+                surprises.append(nb_surprise(observed, mass, spread))
+            else:
+                surprises.append(0.0)
+            if learn:
+                most = MOST_SQUARE * variance
+                if square > most:
+                    square = most
+                excess2_in[i] = excess2_in[i] * decay + square / CLIP_LOSS - mass
+                mass2_in[i] = mass2_in[i] * decay + mass2
+        counts.append(count)
+        means.append(expected)
+        return surprises
+
+    def _may_learn_spread(self) -> bool:
         """Not from an open spike; and on thin series not from a surge, or it would hide itself."""
         if self._incident.is_open:
             return False
-        return not self._hot or self._waiting.is_new_normal or self._hour.expected > 5.0
+        return not self._hot or self._heat > NEW_NORMAL or self._mass[self._plan.hour] > 5.0
 
     def _follow(
-        self, at: datetime, best: int, surprise: float, score: float, *, complete: bool
+        self, at: datetime, best: int, surprises: list[float], score: float, *, complete: bool
     ) -> None:
         """Open, keep or end the incident."""
-        incident = self._incident
+        incident, plan = self._incident, self._plan
         if incident.is_open:
-            incident.go_on(at, surprise, complete=complete)
+            incident.go_on(at, max(surprises[: incident.reach]), complete=complete)
+            if not self.is_spike:
+                self._start_afresh()
             return
-        if score < self._threshold:
+        surprise = surprises[best]
+        if score < plan.threshold:
             return
-        window = self._windows[best]
-        observed, expected = window.observed, window.expected
-        if observed - expected < self.policy.min_excess:
+        observed, expected = self._observed[best], self._mass[best]
+        if observed - expected < plan.min_excess or observed < plan.min_ratio * expected:
             return
-        if observed >= self.policy.min_ratio * expected and incident.may_open(at, surprise):
-            incident.open(self._onset(at, observed / max(expected, 1e-6)), surprise)
+        if incident.may_open(at, surprise):
+            onset_at = self._onset(at, observed / max(expected, 1e-6))
+            incident.open(onset_at, surprise, max(best, plan.hour) + 1)
+            self._alerts += complete
+
+    def _start_afresh(self) -> None:
+        """Empty the windows: what happened has been told."""
+        longest = len(self._counts)
+        self._counts.extend([0.0] * longest)
+        self._expected.extend([0.0] * longest)
+        self._observed = [0.0] * len(self._observed)
+        self._mass = [0.0] * len(self._mass)
 
     def _onset(self, at: datetime, ratio: float) -> datetime:
         """Where the surge began: the stretch up to now that is most likely at ``ratio`` times the
@@ -424,27 +459,89 @@ class Detector:
         gain, loss = math.log(ratio), ratio - 1.0
         total = highest = 0.0
         began = 0
-        for back, (count, expected) in enumerate(reversed(self._recent)):
+        past = zip(reversed(self._counts), reversed(self._expected), strict=True)
+        for back, (count, expected) in enumerate(past):
             total += count * gain - expected * loss
             if total > highest:
                 highest, began = total, back
         return at - began * self.policy.step
 
-    def _learn(
-        self, count: int, expected: float, season: Season, best: int, surprise: float, *, warm: bool
-    ) -> None:
-        if warm:
-            self._calibration.learn(surprise)
+    def _learn(self, count: int, expected: float, moment: int, best: int, surprise: float) -> None:
+        """Queue a complete bucket for the baseline, marked as what it is known to be so far."""
+        plan = self._plan
         hot = self._hot = surprise >= HOT
+        self._heat = self._heat * plan.heat_decay + (1.0 - plan.heat_decay) * hot
         believed = float(count)
-        if self._seen > self._first_hours and believed > expected:
-            spread = math.sqrt(max(self._windows[0].variance, 0.25))
-            believed = min(believed, expected + LEARN_CAP * spread + 0.5)
-        hour = self._hour
-        silent = hour.expected > SILENT_OUTAGE and hour.observed < 0.5
-        reach = self._windows[best].length
-        self._waiting.add(believed, season, silent=silent, hot=hot, window=reach)
-        self._waiting.release(self._baseline, self._seen)
+        if self._seen > plan.first_hours and believed > expected:
+            variance = expected + self._spread[0] * expected * expected
+            most = expected + LEARN_CAP * math.sqrt(max(variance, 0.25)) + 0.5
+            believed = min(believed, most)
+        mark = OPEN if self._incident.is_open else SOUND
+        silent = self._listen(count, expected)
+        if self._seen <= self._baseline.calendar.first_day:
+            self._teach(moment, believed, SOUND)
+            mark = NONE
+        self._queue(moment, believed, mark)
+        if silent:
+            self._mark_back(self._zeros, NONE)
+        elif surprise >= SUSPECT:
+            self._mark_back(plan.lengths[best], DOUBTFUL)
+        self._release()
+        if self._seen % plan.per_day == 0:
+            self._alerts *= ALERT_MEMORY
+            if self._seen > plan.warm_up:
+                for calibration in self._calibrations:
+                    calibration.end_day()
+
+    def _listen(self, count: int, expected: float) -> bool:
+        """Whether so many zeros in a row mean that the source is down."""
+        if count:
+            self._zeros, self._zero_mass = 0, 0.0
+            return False
+        self._zeros += 1
+        self._zero_mass += expected
+        spread = self._spread[self._plan.hour]
+        unlikely = math.log10(1.0 + spread * self._zero_mass) / spread
+        return unlikely > SILENT and self._zeros < self._plan.silent_limit
+
+    def _mark_back(self, buckets: int, mark: int) -> None:
+        marks = self._marks
+        for k in range(1, min(buckets, len(marks)) + 1):
+            if marks[-k] > mark:
+                marks[-k] = mark
+
+    def _queue(self, moment: int, believed: float, mark: int) -> None:
+        self._moments.append(moment)
+        self._believed.append(believed)
+        self._marks.append(mark)
+
+    def _release(self) -> None:
+        """Learn the bucket that has waited long enough."""
+        self._teach(self._moments.popleft(), self._believed.popleft(), self._marks.popleft())
+
+    def _teach(self, moment: int, believed: float, mark: int) -> None:
+        if mark == NONE:
+            return
+        accepted = self._heat >= NEW_NORMAL
+        weight = SUSPECT_WEIGHT if mark < SOUND and not accepted else 1.0
+        below = self._observed[-1] - self._mass[-1]
+        mass = self._mass[-1]
+        drift = 1.0
+        if accepted:
+            drift = NEW_DRIFT / DRIFT
+        elif below < 0 and below * below > 4.0 * (mass + self._spread[-1] * mass * mass):
+            drift = FAST_DRIFT
+        plan = self._plan
+        baseline = self._baseline
+        baseline.learn(
+            baseline.calendar.place(moment),
+            believed,
+            weight,
+            SUSPECT_WEIGHT if mark == OPEN and not accepted else 1.0,
+            block=self._spread[plan.block] * plan.lengths[plan.block],
+            hour_dispersion=self._spread[plan.hour],
+            drift=drift,
+        )
 
     def copy(self) -> Detector:
         """An independent detector in the same state (0.2 ms), for buckets that may still change."""
@@ -461,12 +558,18 @@ class Detector:
             "last_at": _iso(self.last_at),
             "seen": self._seen,
             "hot": self._hot,
-            "recent": [list(pair) for pair in self._recent],
-            "windows": [w.dump() for w in self._windows],
+            "heat": self._heat,
+            "alerts": self._alerts,
+            "zeros": [self._zeros, self._zero_mass],
+            "recent": [pack(self._counts), pack(self._expected)],
+            "waiting": [pack(self._moments), pack(self._believed), pack(self._marks)],
+            "windows": [
+                list(values)
+                for values in (self._observed, self._mass, self._excess2, self._mass2, self._spread)
+            ],
             "baseline": self._baseline.dump(),
-            "calibration": self._calibration.dump(),
+            "calibrations": [c.dump() for c in self._calibrations],
             "incident": self._incident.dump(),
-            "waiting": self._waiting.dump(),
         }
 
     @classmethod
@@ -489,13 +592,20 @@ class Detector:
         self.last_at = _time(dump["last_at"])
         self._seen = dump["seen"]
         self._hot = dump["hot"]
-        self._recent.extend((pair[0], pair[1]) for pair in dump["recent"])
-        for window, values in zip(self._windows, dump["windows"], strict=True):
-            window.restore(values)
+        self._heat = dump["heat"]
+        self._alerts = dump["alerts"]
+        self._zeros, self._zero_mass = dump["zeros"]
+        self._counts.extend(unpack(dump["recent"][0]))
+        self._expected.extend(unpack(dump["recent"][1]))
+        self._moments = deque(int(v) for v in unpack(dump["waiting"][0]))
+        self._believed = deque(unpack(dump["waiting"][1]))
+        self._marks = deque(int(v) for v in unpack(dump["waiting"][2]))
+        windows = (list(v) for v in dump["windows"])
+        self._observed, self._mass, self._excess2, self._mass2, self._spread = windows
         self._baseline.restore(dump["baseline"])
-        self._calibration.restore(dump["calibration"])
+        for calibration, values in zip(self._calibrations, dump["calibrations"], strict=True):
+            calibration.restore(values)
         self._incident.restore(dump["incident"])
-        self._waiting.restore(dump["waiting"])
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -27,9 +27,9 @@ def slow(count: int, mean: float, dispersion: float) -> float:
     ("count", "mean", "dispersion"),
     [(1, 0.05, 0.1), (3, 0.5, 0.1), (12, 4.0, 0.2), (25, 9.0, 0.05)],
 )
-def test_small_counts_are_exact(count: int, mean: float, dispersion: float) -> None:
+def test_small_counts_are_close(count: int, mean: float, dispersion: float) -> None:
     assert nb_surprise(count, mean, dispersion) == pytest.approx(
-        slow(count, mean, dispersion), abs=0.01
+        slow(count, mean, dispersion), abs=0.04
     )
 
 
