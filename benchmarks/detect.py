@@ -1,6 +1,7 @@
-"""The spike detector on made-up series, beside a rolling 24-hour z-score on the same ones.
+"""The spike detector on made-up series, beside two plain rules on the same ones.
 
-The z-score is shown at the usual limit of 3, and at the first one that is about as quiet as ours.
+A rolling 24-hour z-score is shown at the usual limit of 3, and at the first one that is about as
+quiet as ours; the other rule is twice the previous hour.
 
 Run: ``.venv/bin/python benchmarks/detect.py [--seed N] [--series N]``. Prints CPU time per bucket,
 the share of planted waves that were noticed, how late, and false alarms per series and 30 days.
@@ -20,6 +21,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
+from listener.detect.batch import DetectorBatch
 from listener.detect.csvfile import detect_rows
 from listener.detect.policy import Policy
 from listener.detect.spike import Detector
@@ -150,6 +154,20 @@ class RollingZ:
         return hit
 
 
+class TwiceTheHour:
+    """The other plain rule: at least 5 in the last hour, and more than twice the hour before."""
+
+    def __init__(self) -> None:
+        self._counts: deque[int] = deque(maxlen=2 * PER_HOUR)
+
+    def step(self, bucket: Bucket) -> bool:
+        """Whether the last hour stands out."""
+        self._counts.append(bucket.count or 0)
+        counts = list(self._counts)
+        now, before = sum(counts[-PER_HOUR:]), sum(counts[:-PER_HOUR])
+        return len(counts) == 2 * PER_HOUR and now >= 5 and now > 2 * before
+
+
 def floor(bucket: Bucket) -> Verdict:
     """A verdict that says nothing."""
     return Verdict(
@@ -173,6 +191,11 @@ def our_detector() -> Step:
 def rolling_z(limit: float) -> Callable[[], Step]:
     """The z-score with a limit."""
     return lambda: RollingZ(limit).step
+
+
+def twice_the_hour() -> Step:
+    """The ratio rule."""
+    return TwiceTheHour().step
 
 
 def nothing() -> Step:
@@ -217,6 +240,22 @@ def measure(name: str, new: Callable[[], Step], data: list[Series]) -> tuple[flo
     return rate, " | ".join(cells)
 
 
+def together(data: list[Series], copies: int = 50, buckets: int = PER_DAY) -> float:
+    """Microseconds of CPU per series and bucket where many are stepped together."""
+    counts = np.array(
+        [
+            [math.nan if b.count is None else b.count for b in series.buckets[:buckets]]
+            for series in data
+            for _ in range(copies)
+        ]
+    )
+    batch = DetectorBatch(Policy(step=STEP), len(counts), ZONE)
+    before = time.process_time()
+    for i in range(buckets):
+        batch.step(START + i * STEP, counts[:, i])
+    return 1e6 * (time.process_time() - before) / counts.size
+
+
 def csv_rate(series: Series) -> float:
     """Rows per CPU second through the CSV edge."""
     lines = ["timestamp,count"]
@@ -248,6 +287,8 @@ def main() -> None:
             print(line)
         if theirs <= max(ours, 0.5):
             break
+    print(measure("twice the hour", twice_the_hour, data)[1])
+    print(f"{together(data):.1f} µs per series and bucket, many stepped together")
     print(measure("floor", nothing, data)[1])
     print(f"CSV: {csv_rate(data[0]):,.0f} rows per CPU second")
     detector = Detector(Policy(step=STEP), ZONE)

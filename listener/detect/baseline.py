@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from copy import copy
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -234,6 +235,15 @@ class Baseline:
             self.calendar.prior,
         )
         self._factors = np.exp(self._log_factors[0]).tolist()
+
+    def copy(self) -> Baseline:
+        """An independent one in the same state."""
+        twin = copy(self)
+        for name in self.__slots__:
+            value = getattr(self, name)
+            if isinstance(value, list):
+                setattr(twin, name, value.copy())
+        return twin
 
     def dump(self) -> list[Any]:
         """The state as plain values."""

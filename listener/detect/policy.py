@@ -29,7 +29,7 @@ class Policy:
         timedelta(hours=12),
         timedelta(hours=24),
     )
-    false_alarms: float = 0.45
+    false_alarms: float = 0.35
     min_excess: float = 3.0  # mentions above expectation, in the window
     min_ratio: float = 1.25  # observed / expected, in the window
     calm: timedelta = timedelta(hours=2)  # complete and unsurprising for so long ends a spike

@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
+from copy import copy
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
@@ -242,6 +243,12 @@ class Incident:
     def restore(self, dump: list[Any]) -> None:
         self._calm, self._peak, self.reach = dump[:3]
         self._closed_at, self.onset_at = (_time(v) for v in dump[3:])
+
+
+_MUTABLE = (
+    "_baseline", "_believed", "_counts", "_excess2", "_expected", "_marks", "_mass", "_mass2",
+    "_moments", "_observed", "_spread",
+)  # fmt: skip
 
 
 class Detector:
@@ -544,9 +551,12 @@ class Detector:
         )
 
     def copy(self) -> Detector:
-        """An independent detector in the same state (0.2 ms), for buckets that may still change."""
-        twin = Detector(self.policy, self.tz)
-        twin._restore(self.dump())
+        """An independent detector in the same state, for buckets that may still change."""
+        twin = copy(self)
+        for name in _MUTABLE:
+            setattr(twin, name, getattr(self, name).copy())
+        twin._calibrations = [copy(calibration) for calibration in self._calibrations]
+        twin._incident = copy(self._incident)
         return twin
 
     def dump(self) -> dict[str, Any]:

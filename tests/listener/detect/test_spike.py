@@ -294,6 +294,41 @@ def test_seasons_are_those_of_the_zone(series: Make) -> None:
     assert there.step(Bucket(saturday, None, Coverage.UNKNOWN)).expected < 0.6 * friday.expected
 
 
+@pytest.mark.parametrize(("per_day", "burst", "buckets"), [(0.6 * 24, 10, 6), (100 / 7, 60, 36)])
+def test_a_small_brand_is_heard(
+    series: Make, verdicts: Run, per_day: float, burst: int, buckets: int
+) -> None:
+    """10 within half an hour where 0.6 an hour are usual; 60 in 3 hours where 100 a week are."""
+    first = 15 * DAY + 150
+    made = series(16, per_day / DAY, seed=4)
+    for k in range(burst):
+        at = first + k * buckets // burst
+        made[at] = Bucket(made[at].at, (made[at].count or 0) + 1)
+    found = verdicts(made)
+    assert any(v.is_spike for v in found[first : first + buckets])
+    assert not any(v.is_spike for v in found[first - DAY : first])
+
+
+def test_a_new_level_is_one_spike(series: Make, verdicts: Run) -> None:
+    """Twice as many from one day on: told once, then taken for the usual."""
+    first = 15 * DAY
+    found = verdicts(series(26, 4.0)[:first] + series(26, 8.0, seed=2)[first:])
+    after = [edge for edge in edges(found) if edge >= first]
+    assert after[0] < first + 72  # it is a quiet night
+    assert len(after) == 1
+    assert not any(v.is_spike for v in found[first + 4 * DAY :])
+
+
+def test_a_digest_at_the_same_minute_is_learnt(series: Make) -> None:
+    detector = Detector(Policy())
+    made = series(20, 1.0)
+    for day in range(20):
+        at = day * DAY + 108
+        made[at] = Bucket(made[at].at, 12)
+    expected = [detector.step(bucket).expected for bucket in made]
+    assert expected[19 * DAY + 108] > 3 * expected[19 * DAY + 107]
+
+
 def test_a_day_of_23_hours_is_one_daily_bucket(verdicts: Run) -> None:
     policy = Policy(step=timedelta(days=1))
     zone = ZoneInfo("America/New_York")
