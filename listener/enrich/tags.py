@@ -31,10 +31,15 @@ def tags_of(
         if (
             rule.tag in found
             or (areas and not areas.isdisjoint(topics))
-            or (rule.positive_from is not None and good is not None and good >= rule.positive_from)
+            or _good_enough(rule.positive_from, good, asked)
             or (rule.asked and asked)
         ):
             tags.append(rule.tag)
             if rule.single:
                 taken = rule.taxonomy
     return tuple(tags)
+
+
+def _good_enough(least: float | None, good: float | None, asked: bool) -> bool:
+    """Whether what is good in a text is a reason; the good words of a plain question are none."""
+    return least is not None and good is not None and good >= least and not asked

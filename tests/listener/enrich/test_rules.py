@@ -31,6 +31,17 @@ from listener.errors import InvalidInput
         ("my iPad charger", ()),
         ("The customer’s support team", ("service",)),
         ("맛있어요", ("quality",)),
+        ("두 시간이나 서 있었다", ()),
+        ("좋지도 나쁘지도 않아요", ()),
+        ("휴대폰으로 봤어요", ()),
+        ("휴대하기 좋아요", ("features",)),
+        ("주문했는데 안 왔어요", ("delivery",)),
+        ("주문이 안 돼요", ("payment",)),
+        ("I paid with my own money", ()),
+        ("I paid with my card", ("payment",)),
+        ("you get what you pay for", ()),
+        ("they charged me again", ("payment",)),
+        ("the bill came", ()),
     ],
 )
 def test_names_the_topics(rules: Rules, text: str, topics: tuple[str, ...]) -> None:

@@ -38,6 +38,7 @@ def test_a_category_takes_each_of_its_reasons() -> None:
     assert tags(rules, "mood:glad") == ("mood:glad",)
     assert tags(rules, good=0.6) == ("mood:glad",)
     assert tags(rules, good=0.4) == ()
+    assert tags(rules, good=0.6, asked=True) == ("mood:asking",)
     assert tags(rules, good=None, complaint=True) == ()
     assert tags(rules, asked=True) == ("mood:asking",)
     assert tags(rules, topics=("taste",)) == ("kind:kitchen",)
