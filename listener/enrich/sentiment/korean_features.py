@@ -52,18 +52,18 @@ def linear_sums(table: NDArray[np.int32], seen: View, shift: int = 0) -> NDArray
     how many bits its buckets are cut by.
     """
     buckets = seen.grams.buckets
-    sums = table[buckets[0] >> shift]
+    sums = table.take(buckets[0] >> shift)  # take: a third cheaper than [], same numbers
     for order in range(1, ORDERS):
-        sums[: len(buckets[order])] += table[buckets[order] >> shift]
+        sums[: len(buckets[order])] += table.take(buckets[order] >> shift)
     totals: NDArray[np.float64] = np.add.reduceat(sums, seen.grams.starts) / seen.norms
     return totals
 
 
 def pooled(cells: NDArray[np.int8], seen: View) -> NDArray[np.int16]:
     """(texts, width): the largest sum of cells at one place, for each column; never below 0."""
-    sums = cells[seen.cells[:, 0]].astype(np.int16)
+    sums = cells.take(seen.cells[:, 0], axis=0).astype(np.int16)
     for order in range(1, ORDERS):
-        sums += cells[seen.cells[:, order]]
+        sums += cells.take(seen.cells[:, order], axis=0)
     hits = seen.cells[:, ORDERS]
     places = np.flatnonzero(hits != NOTHING)
     sums[places] += cells[hits[places]]

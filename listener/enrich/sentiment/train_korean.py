@@ -63,11 +63,11 @@ FILM_WEIGHT: Final = {"film": 1.0, "film-between": 0.3, "comment": 3.0, "comment
 POOL_TIMES: Final = {
     "film": 1,
     "film-between": 0,
-    "comment": 3,
+    "comment": 4,
     "comment-between": 1,
-    "service": 3,
+    "service": 4,
 }
-SCORE_SHARE: Final = {"film": 3.0, "comment": 2.0, "service": 1.0}
+SCORE_SHARE: Final = {"film": 3.0, "comment": 1.0, "service": 2.0}
 
 # What a film rating of 5..8 says of the chance that the text is positive: people who rate 8 mostly
 # praise.
