@@ -131,13 +131,15 @@ def _screen(session: Session, looked: Sequence[_Looked], now: datetime) -> int:
     screening.sketch(session, grouped.sketches)
     stories = _write_stories(session, grouped, now)
     reach("screen.stories")
-    screening.refresh(session, left | set(stories.values()), _fullest)
+    screening.refresh(session, {*left.values(), *stories.values()}, _fullest)
 
     flagged = _changed_flags(session, looked, _repeated(session, stories, ids))
     was = mentions.facets_of(session, sorted(flagged))
     screening.put_flags(session, flagged)
     reach("screen.flags")
-    buckets.mark_dirty(session, buckets.marks_of(session, flagged.keys() | stories.keys()))
+    # Those that left a story too: they may have been counted as copies since they were edited.
+    moved = flagged.keys() | stories.keys() | left.keys()
+    buckets.mark_dirty(session, buckets.marks_of(session, moved))
     happenings = [Happening(id_, ChangeKind.EDITED, was[id_]) for id_ in sorted(was)]
     changes.record(session, happenings, now=now)
     reach("screen.written")
@@ -289,6 +291,8 @@ def _changed_flags(
 ) -> dict[int, dict[str, str]]:
     """All flags of those whose kinds are others now. What a person decided stays."""
     words = {one.id: dict(one.flags) for one in looked}
+    # Those that are looked at are held already; what a person says of the others meanwhile stays.
+    screening.hold(session, repeated.keys() - words.keys())
     had = screening.flags(session, words.keys() | repeated.keys())
     changed: dict[int, dict[str, str]] = {}
     for id_ in words.keys() | repeated.keys():

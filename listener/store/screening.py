@@ -152,6 +152,17 @@ def take(session: Session, hashes: Mapping[int, str]) -> set[int]:
     )
 
 
+def hold(session: Session, mention_ids: Collection[int]) -> None:
+    """Let nobody edit, correct, remove or flag these mentions until the transaction ends."""
+    for some in chunks(sorted(mention_ids)):
+        session.execute(
+            select(MentionRow.id)
+            .where(among(session, MentionRow.id, some))
+            .order_by(MentionRow.id)
+            .with_for_update(read=True)
+        ).all()
+
+
 def lock(session: Session) -> None:
     """Be the only one that changes stories, up to the end of the transaction."""
     if session.get_bind().dialect.name != "sqlite":  # SQLite has one writer anyway
@@ -161,17 +172,16 @@ def lock(session: Session) -> None:
 # --- stories -------------------------------------------------------------------------------------
 
 
-def leave(session: Session, mention_ids: Sequence[int]) -> set[int]:
-    """Take mentions out of their stories; gives these stories, which ``refresh`` puts right."""
-    left: set[int] = set()
+def leave(session: Session, mention_ids: Sequence[int]) -> dict[int, int]:
+    """Take mentions out of their stories; gives the story of each, which ``refresh`` puts right."""
+    left: dict[int, int] = {}
     for some in chunks(mention_ids):
-        left |= set(
-            session.scalars(
-                delete(MentionStoryRow)
-                .where(among(session, MentionStoryRow.mention_id, some))
-                .returning(MentionStoryRow.story_id)
-            )
+        rows = session.execute(
+            delete(MentionStoryRow)
+            .where(among(session, MentionStoryRow.mention_id, some))
+            .returning(MentionStoryRow.mention_id, MentionStoryRow.story_id)
         )
+        left |= {mention_id: story_id for mention_id, story_id in rows}
     return left
 
 
@@ -188,7 +198,7 @@ def take_out(session: Session, mention_ids: Sequence[int]) -> None:
     ]
     if in_one:
         lock(session)
-        refresh(session, leave(session, in_one))
+        refresh(session, set(leave(session, in_one).values()))
 
 
 def forget_sketches(session: Session, mention_ids: Sequence[int]) -> None:

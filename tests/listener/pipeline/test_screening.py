@@ -4,12 +4,14 @@ when texts are edited and deleted.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from builders import NOW, a_raw, stored_brand
 from listener.pipeline.ingest import Ingest, Origin
@@ -158,6 +160,19 @@ def test_an_edit_is_screened_anew(database: Database, ingest: Ingest, brand: Bra
     assert screen(database, now=NOW) == 2
     assert stories(database) == {"1": ({"1", "3"}, 2)}
     assert flagged(database) == {}
+
+
+def test_a_copy_that_is_one_no_more_is_counted_by_itself(
+    database: Database, ingest: Ingest, brand: Brand
+) -> None:
+    store(ingest, *(a_raw(n, PRESS, author=by(int(n))) for n in "12"))
+    screen(database, now=NOW)
+    assert counted(database)["all"] == (2, 2, 1)
+
+    store(ingest, a_raw("2", "Haneul was late again", author=by(2)))
+    assert counted(database)["all"] == (2, 2, 1)  # before it is screened
+    screen(database, now=NOW)
+    assert counted(database)["all"] == (2, 2, 2)
 
 
 def test_what_is_deleted_leaves_its_story(database: Database, ingest: Ingest, brand: Brand) -> None:
@@ -388,3 +403,38 @@ def test_two_that_screen_at_once_make_each_story_once(
     assert sum(copies for _, copies in found) == 27
     assert all(len(members) == copies for members, copies in found)
     assert [len({int(name) % 3 for name in members}) for members, _ in found] == [1, 1, 1]
+
+
+def test_what_a_person_says_while_repeats_are_flagged_stays(
+    postgresql: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fakes import FakeReader
+    from listener.security import Secrets
+
+    ingest = Ingest(postgresql, FakeReader(), settings, Secrets(b"k" * 32))
+    with postgresql.write() as work:
+        stored_brand(work.session, "Haneul")
+        work.commit()
+    store(ingest, *(a_raw(n, PRESS, author=by(1)) for n in "12"))
+    screen(postgresql, now=NOW)
+    store(ingest, a_raw("3", PRESS, author=by(1)))  # now the second one repeats, too
+
+    def decide() -> None:
+        with postgresql.write() as work:
+            flags.decide(work.session, 2, [], now=NOW)
+            work.commit()
+
+    deciding: list[Future[None]] = []
+    put_flags = screening.put_flags
+
+    def put(session: Session, wanted: Mapping[int, Mapping[str, str]]) -> None:
+        if not deciding:
+            deciding.append(pool.submit(decide))
+            wait(deciding, timeout=0.3)
+        put_flags(session, wanted)
+
+    monkeypatch.setattr(screening, "put_flags", put)
+    with ThreadPoolExecutor(1) as pool:
+        screen(postgresql, now=NOW)
+        deciding[0].result()
+    assert flagged(postgresql) == {"2": {"cleared"}, "3": {"bot"}}
