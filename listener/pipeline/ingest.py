@@ -493,9 +493,10 @@ def _masked(mention: Mention, kinds: Collection[str]) -> Mention:
     that another setting later makes no edit of what has not changed.
     """
     text, title = mask(mention.text, kinds), mention.title and mask(mention.title, kinds)
-    if text == mention.text and title == mention.title:
+    # The record may hold what the text does not: an excerpt's whole text, a customer's number.
+    raw = mask_all(mention.raw, kinds) if mention.raw else mention.raw
+    if text == mention.text and title == mention.title and raw == mention.raw:
         return mention
-    raw = None if mention.raw is None else mask_all(mention.raw, kinds)
     return replace(mention, text=text, title=title, raw=raw)
 
 

@@ -556,3 +556,12 @@ def test_many_at_once(install: Install, database: Database) -> None:
 def found(session: Session, query: str) -> list[int]:
     """Ids of the mentions that a search finds."""
     return list(session.scalars(select(MentionRow.id).where(search.condition(session, query))))
+
+
+def test_a_record_is_masked_whatever_the_text_holds(sqlite: Database, settings: Settings) -> None:
+    ingest = Ingest(sqlite, FakeReader(), settings, Secrets(b"k" * 32))
+    items = [a_raw("1", "Haneul is late", raw={"customer": {"phone": "010-1234-5678", "id": 7}})]
+    ingest.items(items, Origin(source="plaza"), now=NOW)
+    with sqlite.read() as session:
+        raw = session.scalars(select(MentionRow.raw)).one()
+    assert raw == {"customer": {"phone": "010-****-****", "id": 7}}
