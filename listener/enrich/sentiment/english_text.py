@@ -72,6 +72,7 @@ _ASKING: Final = frozenset(
 )
 _THINKING: Final = frozenset("think believe feel know expect remember find".split())
 _PLAINLY: Final = frozenset("what when where which who how do does can could is are may if".split())
+_SIGHS: Final = frozenset("oh ah well wow yeah just how so".split())
 _FUTURE: Final = frozenset("will tomorrow tonight monday thursday friday saturday sunday".split())
 
 DENSE: Final = (
@@ -83,7 +84,7 @@ DENSE: Final = (
     "handles", "tags", "retweet", "numbers", "caps", "begins_small",
     "length", "polar_share", "polite", "polite_bad", "polite_only", "you", "me", "me_bad",
     "negators", "negator_none", "contrast", "contrast_none", "future_none", "none",
-    "good_excess", "bad_excess", "ironic", "asks_plainly_bad", "why",
+    "good_excess", "bad_excess", "ironic", "asks_plainly_bad", "why", "weary",
 )  # fmt: skip
 
 
@@ -95,7 +96,7 @@ class ReadText(NamedTuple):
     good: float  # valence of all that is good, denials turned round
     bad: float  # the same of all that is bad, as a positive number
     two_sided: bool  # good and bad things stand in different clauses
-    ironic: bool  # a bare word of praise, then something bad: "Great, it crashed again"
+    ironic: bool  # a bare word of praise, then no good: "Great, it crashed again"
     polar: int  # how many tokens are in a lexicon
 
 
@@ -516,7 +517,15 @@ class TextReader:
         shouts = tokens.count("!") if "!" in present else 0
         lead = next(filter(str.isalpha, tokens), "")
         opens = lead in _ASKING
-        ironic = opening > 0 and bad > 0
+        lone = opening == 1 or (opening == BARE and tokens[signs] in _SIGHS)
+        ironic = lone and bad > 0 and good - bad < first
+        # "Lovely, another queue": praised is what comes again, and nothing good is said of it.
+        weary = (
+            lone
+            and good - bad <= first
+            and signs + opening + 1 < total
+            and _again(tokens, signs + opening + 1)
+        )
         urls = URL in present
         none = not polar
         polite = not _POLITE.isdisjoint(present)
@@ -546,10 +555,24 @@ class TextReader:
             none and not _FUTURE.isdisjoint(present), none,
             max(amount - 3, 0.0), max(-amount - 3, 0.0),
             ironic, asks and bad > 0 and lead in _PLAINLY, "why" in present,
+            weary,
         )  # fmt: skip
         return ReadText(
-            dense, " ".join(tokens), good, bad, sides == _BOTH_SIDES, ironic and opening == 1, polar
+            dense,
+            " ".join(tokens),
+            good,
+            bad,
+            sides == _BOTH_SIDES,
+            weary or ironic,
+            polar,
         )
+
+
+def _again(tokens: Sequence[str], at: int) -> bool:
+    """Whether "another", "yet another" or "more" stands there."""
+    if tokens[at] == "yet":
+        at += 1
+    return at < len(tokens) and tokens[at] in {"another", "more"}
 
 
 def _squash(value: float) -> float:

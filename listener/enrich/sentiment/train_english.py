@@ -56,8 +56,8 @@ OWN: Final = {"en_tweets": ("own tweets", 4.0), "en_reviews": ("own reviews", 4.
 SIDE: Final = 0.5
 BLUR: Final = 0.3
 
-# The ratings' narrow middle would have it at 1.6; then every fifth complaint of a few words is
-# called neutral.
+# A cap set by hand: a larger factor calls more opinions neutral, and a missed complaint costs more
+# than a false one.
 MAX_NEUTRAL: Final = 1.2
 _OWN_TARGETS: Final = {  # negative, neutral, positive
     "negative": (0.97, 0.02, 0.01),

@@ -59,6 +59,9 @@ def test_keeps_the_compound_of_vader_as_it_is(english: English, vader: Vader) ->
         "@acme flight delayed 4 hours and nobody tells us anything",
         "still waiting for my refund after six weeks",
         "been on hold for an hour @acme",
+        "Fantastic, another parcel gone missing",
+        "Oh lovely. Yet another queue",
+        "Awesome, they lost my bag",
         "#CustomerServiceFail",
         "#epicfail @acme",
         "I don't think that this has ever been any good",
@@ -79,6 +82,7 @@ def test_hears_complaints_that_vader_misses(english: English, text: str) -> None
         "I can't fault it.",
         "never had an issue with it in two years",
         "Works perfectly, would buy again",
+        "Lovely, another great evening with you",
         "@acme thank you so much for the quick help!",
     ],
 )
