@@ -15,6 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from sqlalchemy.orm import Session
+
 from listener.errors import Conflict, ListenerError
 from listener.pipeline.readers import Missing, Reading, Shelf
 from listener.store import buckets, generations, leases, rescoring
@@ -133,14 +135,19 @@ class Rescorer:
     def switch(self, generation_id: int, *, force: bool = False, by: str = "") -> Switch:
         """Put a generation in force: one announced change. All buckets are stale from then on.
 
-        Raises NotFound, and Conflict where it is in force already, or (without ``force``) where it
-        has not read all that is stored.
+        Where it had read everything, what came since is read first. Raises NotFound, and Conflict
+        where it is in force already, or (without ``force``) where it has not read all that is
+        stored.
         """
         now = self._clock()
+        reader = self._reader_of_complete(generation_id)
         with self._database.write() as work:
             session = work.session
+            generations.lock(session)
             active = generations.get(session, generation_id).active
             lacking = rescoring.lacking(session, generation_id)
+            if reader is not None and 0 < lacking <= _CHUNK:
+                lacking -= self._catch_up(session, generation_id, reader)
             if lacking and not force and not active:
                 raise Conflict(
                     f"Generation {generation_id} has not read {lacking} of the stored mentions:"
@@ -152,8 +159,6 @@ class Rescorer:
             marked = buckets.mark_every(session)
             work.commit()
         log.info("generation %s is in force", generation_id, extra={"buckets": marked})
-        if not lacking:
-            self._mend(generation_id)
         return done
 
     def remove(
@@ -224,20 +229,23 @@ class Rescorer:
             work.session.get_one(RescoreRow, generation_id).switch = False
             work.commit()
 
-    def _mend(self, generation_id: int) -> None:
-        """Read what came in the very moment of the switch, for a generation that is not the present
-        one.
-        """
+    def _reader_of_complete(self, generation_id: int) -> Reading | None:
+        """The reader of a generation that history was read by to its end; None = not, or gone."""
         with self._database.read() as session:
-            reader = self._readers.of(session, generation_id)
-            page = rescoring.page(session, generation_id, after_id=0, since=None, limit=_CHUNK)
-        if not page:
-            return
+            row = rescoring.get(session, generation_id)
+            if row is None or row.finished_at is None or row.since is not None:
+                return None
+            try:
+                return self._readers.of(session, generation_id)
+            except Missing:
+                return None
+
+    def _catch_up(self, session: Session, generation_id: int, reader: Reading) -> int:
+        """Read what came since history was read, while nobody stores more; gives how many."""
+        page = rescoring.page(session, generation_id, after_id=0, since=None, limit=_CHUNK)
         read = reader.read([mention for _, mention, _ in page], [found for _, _, found in page])
-        with self._database.write() as work:
-            pairs = [(id_, one) for (id_, _, _), one in zip(page, read, strict=True)]
-            rescoring.write(work.session, generation_id, pairs)
-            work.commit()
+        pairs = [(id_, one) for (id_, _, _), one in zip(page, read, strict=True)]
+        return rescoring.write(session, generation_id, pairs)
 
     def _fail(self, generation_id: int, error: ListenerError) -> None:
         log.error("generation %s: %s", generation_id, error.message)

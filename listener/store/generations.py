@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import delete, exists, func, select, update
+from sqlalchemy import delete, exists, func, select, text, update
 from sqlalchemy.orm import Session
 
 from listener.errors import Conflict, NotFound
@@ -18,6 +18,7 @@ from listener.store.tables import CounterRow, GenerationRow, ReadingRow, Rescore
 from listener.store.upsert import insert_ignore, insert_update
 
 _PRESENT = "generation"
+_LOCK = 0x47656E  # any number that nothing else locks
 
 
 class Versions(Protocol):
@@ -121,11 +122,25 @@ def to_write(
     """The generations a new reading is stored under: the reader's own, and the one in force.
 
     They are the same until models or rules change. From then until history was read anew and
-    ``switch`` is called, a new mention is read by both.
+    ``switch`` is called, a new mention is read by both. No other is put in force until the
+    transaction ends.
     """
     own = ensure(session, versions, now=now, rules=rules)
+    _lock(session, "pg_advisory_xact_lock_shared")
     in_force = active_id(session)
     return (own,) if in_force in (None, own) else (own, in_force)
+
+
+def lock(session: Session) -> None:
+    """Wait for those that store readings, and let nobody store any or switch until the transaction
+    ends: see what a generation lacks, then switch.
+    """
+    _lock(session, "pg_advisory_xact_lock")
+
+
+def _lock(session: Session, function: str) -> None:
+    if session.get_bind().dialect.name != "sqlite":  # SQLite has one writer anyway
+        session.execute(text(f"SELECT {function}(:key)"), {"key": _LOCK})
 
 
 def switch(session: Session, generation_id: int, *, now: datetime, by: str = "") -> Switch:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from types import MappingProxyType
 
@@ -21,7 +22,7 @@ from listener.pipeline.rescore import Progress, Rescorer
 from listener.pipeline.rollup import roll_up
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import changes, corrections, generations, rescoring, stats
+from listener.store import buckets, changes, corrections, generations, rescoring, stats
 from listener.store.base import Base
 from listener.store.comparison import compare
 from listener.store.generations import RuleText
@@ -276,6 +277,34 @@ def test_an_incomplete_generation_needs_force(lite: Install) -> None:
         lite.rescorer.switch(new)
     with pytest.raises(NotFound):
         lite.rescorer.switch(99)
+
+
+def test_what_is_being_stored_while_it_is_switched_is_read_by_it(
+    postgresql: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Back to the old one, while a writer who reads by the present one alone is half way."""
+    install = Install(postgresql)
+    install.store("Haneul 1 -")
+    install.shelf.present = NEW
+    new = install.rescorer.begin()
+    install.rescorer.run(new)
+    install.rescorer.switch(new)
+    install.rescorer.run(install.rescorer.begin(1))
+    switching: list[Future[generations.Switch]] = []
+    mark_dirty = buckets.mark_dirty
+
+    def mark(session: Session, marks: Collection[buckets.Mark]) -> None:
+        if not switching:
+            switching.append(pool.submit(install.rescorer.switch, 1))
+            wait(switching, timeout=0.3)
+        mark_dirty(session, marks)
+
+    monkeypatch.setattr(buckets, "mark_dirty", mark)
+    with ThreadPoolExecutor(1) as pool:
+        install.store("Haneul 9 -", "weather -")
+        switching[0].result()
+    assert install.readings(1).keys() == install.readings(new).keys()
+    assert install.labels() == {"negative": 2}
 
 
 def test_one_that_was_asked_to_switch_does(lite: Install) -> None:
