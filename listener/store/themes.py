@@ -30,7 +30,7 @@ from listener.store.tables import (
     ThemeMentionRow,
     ThemeRow,
 )
-from listener.store.upsert import chunks, insert_ignore
+from listener.store.upsert import among, chunks, insert_ignore
 
 ACTIVE, FADED, DISMISSED, ADOPTED = "active", "faded", "dismissed", "adopted"
 STATES: Final = (ACTIVE, FADED, DISMISSED, ADOPTED)
@@ -188,11 +188,18 @@ def save(
         if row.state == FADED:
             row.state = ACTIVE
         session.flush()
-        for some in chunks(theme.mention_ids):
+        for some in chunks(sorted(theme.mention_ids)):
+            # What was removed since it was read is left out; the rest stays until this is stored.
+            there = session.scalars(
+                select(MentionRow.id)
+                .where(among(session, MentionRow.id, some))
+                .order_by(MentionRow.id)
+                .with_for_update(read=True, key_share=True)
+            ).all()
             insert_ignore(
                 session,
                 ThemeMentionRow,
-                [{"theme_id": row.id, "mention_id": mention_id} for mention_id in some],
+                [{"theme_id": row.id, "mention_id": mention_id} for mention_id in there],
             )
         ids.append(row.id)
     _fade(session, brand_id, now)

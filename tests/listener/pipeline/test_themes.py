@@ -3,16 +3,18 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import select
 
 from builders import NOW, a_mention, a_read_mention, stored_brand
-from listener.analyze.themes import Said
+from listener.analyze.themes import Said, Theme, find_themes
 from listener.enrich.rulesfile import read_rules_text
 from listener.errors import NotFound
+from listener.pipeline import themes as module
 from listener.pipeline.themes import EVERY, ThemeSeeker, topic_words
-from listener.store import themes
+from listener.store import mentions, themes
 from listener.store.tables import FlagRow, MentionRow, MentionStoryRow, StoryRow
 from listener.store.work import Database
 from listener.types import Brand, RawAuthor
@@ -184,6 +186,24 @@ def test_a_deleted_mention_leaves_its_theme(
         assert row is not None
         work.session.delete(row)
         work.commit()
+    with sqlite.read() as session:
+        assert len(themes.mention_ids(session, 1)) == len(ids) - 1
+
+
+def test_what_is_removed_while_it_is_read_is_left_out(
+    sqlite: Database, brand: Brand, seeker: ThemeSeeker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = put(sqlite, brand, leaks(0))
+
+    def find(*args: Any, **named: Any) -> list[Theme]:
+        found = find_themes(*args, **named)
+        with sqlite.write() as work:
+            mentions.remove(work.session, ids[:1])
+            work.commit()
+        return found
+
+    monkeypatch.setattr(module, "find_themes", find)
+    assert seeker.look(NOW) == 1
     with sqlite.read() as session:
         assert len(themes.mention_ids(session, 1)) == len(ids) - 1
 
