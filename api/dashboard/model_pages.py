@@ -47,12 +47,14 @@ def show(view: PageView) -> Response:
         present = generations.present_id(session)
         other = _other(view, found, present)
         compared: Sequence[Compared] = ()
-        if active is not None and other is not None and other.readings:
+        # While it reads, the page asks again and again, and half of it tells nothing yet.
+        reading = other is not None and _is_reading(other)
+        if active is not None and other is not None and other.readings and not reading:
             since = view.now - _COMPARED
             compared = comparison.compare(session, active.id, other.id, since=since)
         context: dict[str, Any] = {
             "active": active and _card(session, view, active, ask=False),
-            "other": other and _card(session, view, other, ask=True),
+            "other": other and _card(session, view, other, ask=not reading),
             "rest": [one for one in found if one is not active and one is not other],
             "switches": generations.switches(session, limit=20),
             "job": _last_job(session, view.now),
@@ -75,6 +77,11 @@ def _other(view: View, found: Sequence[Generation], present: int | None) -> Gene
     asked = view.request.query_params.get("with", "")
     wanted = int(asked) if asked.isdecimal() and len(asked) < 16 else present
     return next((one for one in found if one.id == wanted and not one.active), None)
+
+
+def _is_reading(one: Generation) -> bool:
+    row = one.progress
+    return row is not None and row.finished_at is None and row.error is None
 
 
 def _card(session: Session, view: View, one: Generation, *, ask: bool) -> Card:

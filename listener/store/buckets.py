@@ -188,12 +188,14 @@ def mentions_between(
     """The mentions of a brand in [since, until), each with the reading in force toward it.
 
     Equal topics and tags are one tuple, so that a walk over many mentions parses each but once.
+    They come in parts, so that a year of them does not have to fit into memory.
     """
     lists: dict[str | None, Sequence[str]] = {None: ()}
     query = (
         _counted(session, table_of(MatchRow))
         .add_columns(cast(ReadingRow.topics, Text), cast(ReadingRow.tags, Text))
         .where(MatchRow.brand_id == brand_id, MatchRow.event_at >= since, MatchRow.event_at < until)
+        .execution_options(yield_per=5_000)
     )
     for *row, topics, tags in session.connection().execute(query):
         for told in (topics, tags):
