@@ -319,9 +319,11 @@ class Korean:
         if not worded:
             score, label, confidence = 0.0, Label.NEUTRAL, 0.0
         elif neutral > polar and neutral >= mixed:
-            label, confidence = Label.NEUTRAL, neutral
+            # Means are taken over scores: a question must not pull them to the side that its words
+            # are on when they do hold an opinion.
+            score, label, confidence = score * (1 - neutral), Label.NEUTRAL, neutral
         elif mixed > polar:
-            label, confidence = Label.MIXED, mixed
+            score, label, confidence = score * (1 - mixed), Label.MIXED, mixed
         elif abs(score) < self.weights.uncertain:
             label, confidence = Label.UNCERTAIN, 1 - abs(score)
         else:

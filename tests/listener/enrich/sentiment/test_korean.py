@@ -234,3 +234,10 @@ def test_service_sentences_it_never_saw(korean: Korean) -> None:
     opposite = {"positive": Label.NEGATIVE, "negative": Label.POSITIVE}
     wrong = sum(opposite.get(row["label"]) is s.label for row, s in pairs)
     assert wrong / len(rows) <= 0.09
+
+
+def test_what_holds_no_opinion_weighs_nothing_in_a_mean() -> None:
+    """A plain question is about late parcels more often than about good ones, and yet no blame."""
+    (asked,) = Korean().score(["배송 조회는 어떻게 하나요?"])
+    assert asked.label is Label.NEUTRAL
+    assert abs(asked.score) <= 1 - asked.confidence
