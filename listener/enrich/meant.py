@@ -56,8 +56,8 @@ class Meant:
         """Whether it is said of something real. ``denied`` = a negation beside it takes it back."""
         text, rules = self._text, self._rules
         if self._may_deny is None:
-            self._may_deny = rules.negation.any.search(text) is not None
-            self._may_suppose = rules.unreal.any.search(text) is not None
+            self._may_deny = rules.negation.may_apply(text)
+            self._may_suppose = rules.unreal.may_apply(text)
         start, end = self._around(hit)
         if denied and self._may_deny and rules.negation.applies(text, hit, start, end):
             return False
@@ -68,7 +68,7 @@ class Meant:
     def asks(self, within: Sequence[Clause]) -> bool:
         """Whether one of the clauses is a plain question, not a reproach."""
         if self._may_ask is None:
-            self._may_ask = self._rules.may_ask.search(self._text) is not None
+            self._may_ask = bool(self._rules.may_ask.find_matches_as_indexes(self._text))
         if not self._may_ask:
             return False
         return any(self._asked(start, end) for start, end in within)
@@ -76,7 +76,7 @@ class Meant:
     def _asked(self, start: int, end: int) -> bool:
         """Whether [start, end) ends as a question and is no reproach."""
         if self._may_ask is None:
-            self._may_ask = self._rules.may_ask.search(self._text) is not None
+            self._may_ask = bool(self._rules.may_ask.find_matches_as_indexes(self._text))
         if not self._may_ask:
             return False
         if self._rules.question.search(self._text, max(start, end - _ENDING), end) is None:

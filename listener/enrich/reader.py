@@ -34,7 +34,7 @@ from listener.types import (
     Sentiment,
 )
 
-_CHUNK: Final = 512
+_CHUNK: Final = 256  # mentions; larger ones cost the garbage collector more than the models gain
 _FACETS: Final = 24  # clauses of one text that get an aspect
 _BAD_CLAUSE: Final = 0.6  # from where on a bad clause makes a complaint of a text
 _GOOD_CLAUSE: Final = 0.6  # and a good one is praise in a complaint
@@ -211,36 +211,40 @@ class Reader:
         clauses = split(text)
         hits = self._rules.find(folded)
         meant = Meant(folded, clauses, self._rules)
-        kept = list(self._kept(hits, meant))
+        kept = self._kept(hits, meant)
         problems = meant.problems(hits)
         if self._rules.problem_tags:
             problems += [hit for hit in kept if hit.topic in self._rules.problem_tags]
         return _Studied(text, language, clauses, kept, problems, meant)
 
-    def _kept(self, hits: Iterable[Hit], meant: Meant) -> Iterator[Hit]:
+    def _kept(self, hits: Iterable[Hit], meant: Meant) -> list[Hit]:
         """Topics, and one hit of each tag in each clause that is meant there."""
+        kept: list[Hit] = []
         seen: set[tuple[str, int]] = set()
+        told_tags = self._rules.told_tags
         for hit in hits:
-            if hit.role == "topic":
-                yield hit
-            elif hit.role == "tag":
-                key = hit.topic, meant.clause_of(hit)
-                if key in seen:
-                    continue
-                if hit.topic not in self._rules.told_tags or meant.told(hit):
+            role, topic, _, _ = hit
+            if role == "topic":
+                kept.append(hit)
+            elif role == "tag":
+                key = topic, meant.clause_of(hit)
+                if key not in seen and (topic not in told_tags or meant.told(hit)):
                     seen.add(key)
-                    yield hit
+                    kept.append(hit)
+        return kept
 
     def _slots(
         self, index: int, mention: Mention, found: Sequence[Match], views: list[_View]
     ) -> list[int]:
         """For each match the place of its reading in ``views``; adds the views that this needs."""
+        if not found:
+            return []
         whole = views[index]
         positions: dict[int, list[tuple[int, int]]] = {}
         for match in found:
             positions.setdefault(match.brand_id, []).extend(_positions(mention, match))
         text = whole.of
-        if len(positions) < 2 and not (found and compared(text.text, positions[found[0].brand_id])):
+        if len(positions) < 2 and not compared(text.text, positions[found[0].brand_id]):
             return [index] * len(found)
         watched = {match.brand_id for match in found if match.origin is MatchOrigin.WATCH}
         place: dict[int, int] = {}

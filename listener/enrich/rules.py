@@ -86,7 +86,11 @@ class Filter:
 
     before: re.Pattern[str]
     after: re.Pattern[str]
-    any: re.Pattern[str]  # found in every text in which one of the others could be
+    any: AhoCorasick  # finds something in every text in which one of the others could be
+
+    def may_apply(self, text: str) -> bool:
+        """Whether it could apply to any hit of the text: much cheaper than to ask for each."""
+        return bool(self.any.find_matches_as_indexes(text))
 
     def applies(self, text: str, hit: Hit, start: int, end: int) -> bool:
         """Look at what stands before and after the hit within the clause [start, end)."""
@@ -116,6 +120,7 @@ class Rules:
     taxonomies: tuple[Taxonomy, ...]
     topics: tuple[str, ...]  # the keys of the areas
     tags: tuple[TagRule, ...]
+    tags_of_area: Mapping[bool, Mapping[str, frozenset[str]]]  # complaint? -> topic -> tags
     told_tags: frozenset[str]  # those whose words only count where they are told
     problem_tags: frozenset[str]  # those whose words tell a problem
     strong_negative: float
@@ -124,7 +129,7 @@ class Rules:
     negation: Filter
     unreal: Filter
     question: re.Pattern[str]
-    may_ask: re.Pattern[str]  # found in every text in which ``question`` could be
+    may_ask: AhoCorasick  # finds something in every text in which ``question`` could be
     reproach: re.Pattern[str]
     _automaton: AhoCorasick
     _by_anchor: tuple[tuple[_Rule, ...], ...]
@@ -218,6 +223,7 @@ class _Compiler:
     def compile(self, version: str) -> Rules:
         said = self._said
         rules = list(self._rules())
+        tags = tuple(_tag_rules(said))
         by_anchor: dict[str, list[_Rule]] = {}
         for rule in rules:
             for anchor in rule.pattern.anchors:
@@ -226,7 +232,8 @@ class _Compiler:
             version=version,
             taxonomies=said.taxonomies,
             topics=tuple(c.key for t in said.taxonomies if t.key == AREA for c in t.categories),
-            tags=tuple(_tag_rules(said)),
+            tags=tags,
+            tags_of_area={False: _by_area(tags, False), True: _by_area(tags, True)},
             told_tags=frozenset(
                 f"{t.key}:{c.key}" for t in said.taxonomies for c in t.categories if c.told
             ),
@@ -236,10 +243,10 @@ class _Compiler:
             strong_negative=said.strong_negative,
             strong_negative_alone=said.strong_negative_alone,
             overruled_from=said.overruled_from,
-            negation=_filter(said.negation),
-            unreal=_filter(said.unreal),
+            negation=_filter(said.negation, said.patterns),
+            unreal=_filter(said.unreal, said.patterns),
             question=re.compile(rf"(?:\?|{alternation(said.ending_ko)})[\s?!.~ㅠㅜㅋㅎ]*$"),
-            may_ask=re.compile(rf"\?|{alternation(said.ending_ko)}"),
+            may_ask=AhoCorasick(["?", *_anchors(said.ending_ko, said.patterns)]),
             reproach=re.compile(_words(said.reproach)),
             _automaton=AhoCorasick(list(by_anchor)),
             _by_anchor=_shared(by_anchor.values()),
@@ -289,7 +296,16 @@ def _tag_rules(said: RulesFile) -> Iterator[TagRule]:
             )
 
 
-def _filter(said: Mapping[str, tuple[str, ...]]) -> Filter:
+def _by_area(tags: Iterable[TagRule], complaint: bool) -> dict[str, frozenset[str]]:
+    """The tags that each topic gives a text that is a complaint, or is none."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for rule in tags:
+        for area in rule.complaint_areas if complaint else rule.areas:
+            found[area].add(rule.tag)
+    return {area: frozenset(given) for area, given in found.items()}
+
+
+def _filter(said: Mapping[str, tuple[str, ...]], patterns: Mapping[str, Pattern]) -> Filter:
     # English words in front may have small words between; "n't" hangs on a word.
     before = (
         rf"(?<![가-힣]){alternation(said['before_ko'])}\s*$"
@@ -302,8 +318,13 @@ def _filter(said: Mapping[str, tuple[str, ...]]) -> Filter:
         rf"(?:[가-힣]{{0,3}}지[는도를]?\s*)?{alternation(said['after_ko'])}"
         rf"|[\s\-]*{alternation(said['after_en'])}"
     )
-    free = tuple(dict.fromkeys(source for sources in said.values() for source in sources))
-    return Filter(re.compile(before), re.compile(after), re.compile(alternation(free)))
+    words = _anchors((source for sources in said.values() for source in sources), patterns)
+    return Filter(re.compile(before), re.compile(after), AhoCorasick(words))
+
+
+def _anchors(sources: Iterable[str], patterns: Mapping[str, Pattern]) -> list[str]:
+    """Words of which one stands in every text that one of the patterns finds."""
+    return list(dict.fromkeys(word for one in sources for word in patterns[one].anchors))
 
 
 def _words(sources: tuple[str, ...]) -> str:

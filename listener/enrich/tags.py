@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
+from typing import Final
 
 from listener.enrich.rules import Rules
 
+_NONE: Final[frozenset[str]] = frozenset()
+
 
 def tags_of(
-    found: Container[str],
+    found: Iterable[str],
     *,
     topics: Iterable[str],
     complaint: bool | None,
@@ -22,24 +25,20 @@ def tags_of(
     ``good`` is the score of what is good in the text (None = nothing), ``asked`` says whether it
     asks a plain question.
     """
+    given = rules.tags_of_area[bool(complaint)]
+    fitting = set(found)
+    for topic in topics:
+        fitting |= given.get(topic, _NONE)
     tags: list[str] = []
     taken = ""
-    for rule in rules.tags:
-        if rule.taxonomy == taken:
-            continue
-        areas = rule.complaint_areas if complaint else rule.areas
+    for tag, single, taxonomy, asks, least, _, _ in rules.tags:
+        # The good words of a plain question ("is it any good?") are no praise.
         if (
-            rule.tag in found
-            or (areas and not areas.isdisjoint(topics))
-            or _good_enough(rule.positive_from, good, asked)
-            or (rule.asked and asked)
-        ):
-            tags.append(rule.tag)
-            if rule.single:
-                taken = rule.taxonomy
+            tag in fitting
+            or (asks and asked)
+            or (least is not None and good is not None and good >= least and not asked)
+        ) and taxonomy != taken:
+            tags.append(tag)
+            if single:
+                taken = taxonomy
     return tuple(tags)
-
-
-def _good_enough(least: float | None, good: float | None, asked: bool) -> bool:
-    """Whether what is good in a text is a reason; the good words of a plain question are none."""
-    return least is not None and good is not None and good >= least and not asked

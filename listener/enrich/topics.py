@@ -22,19 +22,21 @@ def topics_of(
     weights: dict[str, int] = {}
     firsts: dict[str, int] = {}
     ends: dict[str, int] = {}
-    for hit in hits:
-        if hit.role != "topic":
+    for role, topic, start, end in hits:
+        if role != "topic":
             continue
-        topic, start = hit.topic, hit.start
         if topic not in weights:
             weights[topic], firsts[topic] = 0, start
         elif start < ends[topic]:
             continue
         else:
             firsts[topic] = min(firsts[topic], start)
-        ends[topic] = hit.end
-        inside = any(first <= start < last for first, last in troubled)
-        weights[topic] += 1 + _IN_PROBLEM * inside
+        ends[topic] = end
+        weights[topic] += 1
+        for first, last in troubled:
+            if first <= start < last:
+                weights[topic] += _IN_PROBLEM
+                break
     if len(weights) < 2:
         return tuple(weights)
     for problem in problems:
