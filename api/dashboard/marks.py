@@ -63,6 +63,74 @@ def marked(
     return pieces
 
 
+class Said(Protocol):
+    """What a clause says of a topic; ``start`` and ``end`` count title and line break in."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def start(self) -> int: ...
+    @property
+    def end(self) -> int: ...
+    @property
+    def label(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """A part of a text with its pieces; ``said`` are topics with labels, () = none."""
+
+    pieces: Sequence[Piece]
+    said: Sequence[tuple[str, str | None]] = ()
+
+
+def clauses(
+    text: str | None, spans: Iterable[Spanned], aspects: Iterable[Said], *, before: int = 0
+) -> list[Clause]:
+    """The text cut at its clauses, each with its marked pieces.
+
+    ``before`` is what stands before the text where ``aspects`` count from (a title and a break).
+    Aspects of the same place are one clause; those that overlap or lie outside are clipped.
+    """
+    text = text or ""
+    inside = [s for s in spans if s.field == "text"]
+    places: dict[tuple[int, int], list[tuple[str, str | None]]] = {}
+    for one in aspects:
+        place = (max(0, one.start - before), min(len(text), one.end - before))
+        if place[0] < place[1]:
+            places.setdefault(place, []).append((one.topic, one.label))
+    found: list[Clause] = []
+    at = 0
+    for (start, end), said in sorted(places.items()):
+        start = max(start, at)
+        if start >= end:
+            continue
+        found += _clause(text, inside, at, start, ())
+        found += _clause(text, inside, start, end, said)
+        at = end
+    return [*found, *_clause(text, inside, at, len(text), ())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Moved:
+    field: str
+    start: int
+    end: int
+    term: str
+
+
+def _clause(
+    text: str,
+    spans: Iterable[Spanned],
+    start: int,
+    end: int,
+    said: Sequence[tuple[str, str | None]],
+) -> Iterator[Clause]:
+    if start < end:
+        here = [_Moved("text", s.start - start, s.end - start, s.term) for s in spans]
+        yield Clause(marked(text[start:end], here), said)
+
+
 def _cut(text: str, first: int, around: int) -> tuple[int, int]:
     if not around or len(text) <= around:
         return 0, len(text)

@@ -187,6 +187,7 @@ def one(view: PageView, mention_id: Id) -> Response:
         "mention.html",
         detail=detail,
         item=detail.item,
+        clauses=_clauses(detail),
         edits=_edits(detail),
         copies=copies,
         replies=replies,
@@ -226,6 +227,15 @@ def undo_correction(view: PageView, mention_id: Id, form: Sent) -> Response:
         )
         work.commit()
     return view.go(f"/mentions/{mention_id}", "correction-undone")
+
+
+def _clauses(detail: Detail) -> list[marks.Clause]:
+    """The text with what its clauses say, by the reading of the whole that is in force."""
+    item = detail.item
+    whole = [r for r in detail.readings if r.active and r.brand_id is None]
+    spans = [span for brand in item.brands for span in brand.spans]
+    before = len(item.title) + 1 if item.title else 0
+    return marks.clauses(item.text, spans, whole[0].aspects if whole else (), before=before)
 
 
 def _number(text: str) -> int | None:

@@ -11,11 +11,12 @@ from sqlalchemy import select
 from starlette.testclient import TestClient
 
 import story
+from api.dashboard import marks
 from listener.pipeline.ingest import Origin
 from listener.runtime.wiring import Services
 from listener.store import access, brands, spikes, watches
 from listener.store.tables import AlertRow, MentionRow, OutboxRow
-from listener.types import RawItem
+from listener.types import Aspect, Label, RawItem, Span
 
 Csrf = Callable[..., str]
 Visit = Callable[[Services], TestClient]
@@ -370,6 +371,54 @@ def test_a_bad_filter_is_told_at_its_field(client: TestClient) -> None:
     assert 'id="since-error"' in text
     assert "2026-11-21처럼" in text
     assert "조건을 확인해 주세요" in text
+
+
+def test_clauses_are_shown_with_what_they_say(client: TestClient, services: Services) -> None:
+    two = RawItem(
+        external_id="clauses",
+        title="하늘 신발",
+        text="하늘 배송은 정말 빠른데 품질이 별로예요",
+        published_at=services.clock(),
+    )
+    with services.database.read() as session:
+        (brand, *_) = brands.listing(session)
+    services.ingest.items([two], Origin(source="plaza", brand=brand), now=services.clock())
+    with services.database.read() as session:
+        id_ = session.scalar(select(MentionRow.id).where(MentionRow.external_id == "clauses"))
+
+    text = client.get(f"/mentions/{id_}").text
+
+    assert re.findall(r'class="clause s-(\w+)"', text) == ["positive", "negative"]
+    assert re.findall(r'class="says"><span>(\S+) ', text) == ["배송", "품질"]
+    shown = re.search(r'class="fulltext"[^>]*>(.*?)</p>', text)
+    assert shown is not None
+    without = re.sub(r'<span class="says">.*?</span></span></span>', "", shown[1])
+    assert re.sub(r"<[^>]+>", "", without) == two.text
+
+
+def test_clauses_keep_the_marks_of_terms() -> None:
+    text = "하늘 배송 빠른데 품질 별로"
+    spans = [Span("text", 0, 2, "하늘"), Span("title", 0, 2, "하늘"), Span("text", 4, 7, "송 빠")]
+    aspects = [
+        Aspect("delivery", 3 + 3, 3 + 10, 0.5, Label.POSITIVE),
+        Aspect("quality", 3 + 10, 3 + 99, -0.5, Label.NEGATIVE),
+        Aspect("price", 3 + 10, 3 + 99, -0.5, Label.NEGATIVE),
+        Aspect("service", 0, 2, 0.5, Label.POSITIVE),  # in the title
+    ]
+
+    found = marks.clauses(text, spans, aspects, before=3)
+
+    assert "".join(piece.text for one in found for piece in one.pieces) == text
+    assert [one.said for one in found] == [
+        (),
+        [("delivery", "positive")],
+        [("quality", "negative"), ("price", "negative")],
+    ]
+    assert [(p.text, p.mark) for one in found for p in one.pieces if p.mark] == [
+        ("하늘", "하늘"),
+        ("송 빠", "송 빠"),
+    ]
+    assert marks.clauses(None, spans, aspects) == []
 
 
 def test_edits_and_marks_are_shown(client: TestClient, services: Services) -> None:
