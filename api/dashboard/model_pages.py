@@ -59,6 +59,7 @@ def show(view: PageView) -> Response:
             "switches": generations.switches(session, limit=20),
             "job": _last_job(session, view.now),
             "corrected": corrections.count(session),
+            "waiting": other is None and _edited_since(view, session),
         }
     return view.render(
         "models.html",
@@ -68,6 +69,7 @@ def show(view: PageView) -> Response:
         home=HOME,
         days=_COMPARED.days,
         versions=_versions,
+        moved_topics=_moved_topics,
         **context,
     )
 
@@ -82,6 +84,19 @@ def _other(view: View, found: Sequence[Generation], present: int | None) -> Gene
 def _is_reading(one: Generation) -> bool:
     row = one.progress
     return row is not None and row.finished_at is None and row.error is None
+
+
+def _edited_since(view: View, session: Session) -> bool:
+    """Whether the rules in use are others than those that read what screens show."""
+    counted = view.rules.counted_by(session)
+    return counted is not None and counted.version != view.rules.current(session).version
+
+
+def _moved_topics(one: Compared) -> list[tuple[str, int, int]]:
+    """Topics with another number of mentions, the largest change first."""
+    old, new = one.old.topics, one.new.topics
+    moved = [(topic, old[topic], new[topic]) for topic in old | new if old[topic] != new[topic]]
+    return sorted(moved, key=lambda each: (-abs(each[2] - each[1]), each[0]))
 
 
 def _card(session: Session, view: View, one: Generation, *, ask: bool) -> Card:

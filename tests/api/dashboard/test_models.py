@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -76,7 +77,9 @@ def test_models_are_rescored_compared_and_switched(
     edit_rules(services)
     browser = visit(services)
     token = csrf(browser)
-    assert "사용 중" in browser.get("/models").text
+    page = browser.get("/models").text
+    assert "사용 중" in page
+    assert "저장한 규칙을 준비하고 있습니다" in page
 
     services.rescorer.note()
     page = browser.get("/models").text
@@ -103,6 +106,25 @@ def test_models_are_rescored_compared_and_switched(
     page = browser.get("/").text
     assert "모델 바꿈" in page
     assert "다른 모델과 규칙으로 바꾸고" in page
+
+
+def test_the_comparison_tells_of_topics(services: Services, visit: Visit, csrf: Csrf) -> None:
+    _name, text = read_rules_text()
+    edited = text + '\n[taxonomy.area.sky]\nname_ko = "하늘빛"\nko = ["배송"]\nen = []\n'
+    with services.database.write() as work:
+        version = compile_rules(edited).version
+        rule_sets.save(work.session, edited, version, by="kim", now=services.clock())
+        work.commit()
+    browser = visit(services)
+    services.rescorer.begin()
+    services.rescorer.work()
+
+    page = browser.get("/models?lang=ko").text
+
+    assert "건수가 달라지는 주제" in page
+    row = re.search(r"하늘빛</th><td class=\"n\">0</td><td class=\"n\">([\d,]+)</td>", page)
+    assert row is not None
+    assert row[1] != "0"
 
 
 def test_a_refused_switch_says_why(services: Services, visit: Visit, csrf: Csrf) -> None:
