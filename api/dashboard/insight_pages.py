@@ -312,13 +312,18 @@ class _Page:
             return round(100 + 96 * value / reach, 1)
 
         sure = one.standing is Standing.SURE
-        signed = f"{effect:+,.{self._digits}f}"
+
+        def signed(value: float) -> str:
+            return f"{value:+,.{self._digits}f}"
+
         return Bar(
             name=self.view.topic_name(one.topic),
             driver=one,
             sentence=self._sentence(one),
-            effect=f"{signed}{self.view.say(*_UNITS[self._measure])}",
-            interval=f"{low:+,.{self._digits}f} – {high:+,.{self._digits}f}",
+            effect=f"{signed(effect)}{self.view.say(*_UNITS[self._measure])}",
+            interval=self.view.say(
+                "{low} ~ {high}", "{low} to {high}", low=signed(low), high=signed(high)
+            ),
             impact=f"{one.impact or 0.0:+,.{self._digits + 1}f}",
             zero=100.0,
             at=place(effect),
@@ -343,7 +348,7 @@ class _Page:
         if one.standing is not Standing.SURE:
             return say(
                 "‘{topic}’{obj} 말한 {noun}의 {measure}{subj} 다른 {noun}{and_}"
-                " 뚜렷이 다르지 않습니다 (95% 구간 {low}–{high}, {n}건)",
+                " 뚜렷이 다르지 않습니다 (95% 구간 {low}~{high}, {n}건)",
                 "{noun} that mention {topic} do not clearly differ in {measure}"
                 " (95% interval {low} to {high}, {n} mentions)",
                 topic=name,
@@ -359,8 +364,8 @@ class _Page:
         lower = effect < 0
         return say(
             "‘{topic}’{obj} 말한 {noun}{top} {measure}{subj} 평균 {x}{unit} {how}"
-            " (95% 구간 {low}–{high}, {n}건)",
-            "{noun} that mention {topic} are {x}{unit} {how} in {measure} on average"
+            " (95% 구간 {low}~{high}, {n}건)",
+            "{noun} that mention {topic} are {x}{unit} {how}{within} on average"
             " (95% interval {low} to {high}, {n} mentions)",
             topic=name,
             obj=_particle(name, "을", "를"),
@@ -368,6 +373,8 @@ class _Page:
             top=_particle(noun, "은", "는"),
             measure=measure,
             subj=_particle(measure, "이", "가"),
+            # Stars say by themselves what they measure.
+            within="" if self._measure is Measure.RATING else f" in {measure}",
             x=f"{abs(effect):.{self._digits}f}",
             unit=unit,
             how=say("낮습니다", "lower") if lower else say("높습니다", "higher"),
