@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cached_property
@@ -32,6 +33,10 @@ _UNINFLECTED: Final = frozenset(
 # Ways to write neighbouring words that are looked for at once; more are looked for in parts.
 _MOST_WAYS: Final = 200
 _GAP_EN: Final = r"\b[^.!?\n]{0,30}?\b"
+# Beyond, one pattern could keep the matcher busy with one text for minutes.
+_MOST_GAPS: Final = 3
+_MOST_GROUPS: Final = 8
+_MOST_STARS: Final = 3  # in one word
 
 
 class BadPattern(ValueError):
@@ -119,6 +124,7 @@ def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Run]]
     endings.
     """
     pieces = _TOKEN.findall(text)
+    _check_size(pieces)
     out: list[str] = []
     runs: list[_Run] = [_Run([""], first=True)]
     for index, piece in enumerate(pieces):
@@ -157,6 +163,22 @@ def _translate(text: str, *, korean: bool, last: bool) -> tuple[str, list[_Run]]
             out.append(f"(?:{'|'.join(map(re.escape, forms))}){_END_EN}")
             _extend(runs, forms)
     return "".join(out), [run for run in runs if run.ways != [""]]
+
+
+def _check_size(pieces: Sequence[str]) -> None:
+    gaps = groups = stars = 0
+    for piece in pieces:
+        if piece.isspace() or piece.strip() == "..":
+            gaps += not piece.isspace()
+            stars = 0
+        groups += len(piece) > 1 and piece[0] == "("
+        stars += "*" in piece
+        if stars > _MOST_STARS:
+            raise BadPattern(f"more than {_MOST_STARS} '*' in one word")
+    if gaps > _MOST_GAPS:
+        raise BadPattern(f"more than {_MOST_GAPS} '..'; make several patterns of it")
+    if groups > _MOST_GROUPS:
+        raise BadPattern(f"more than {_MOST_GROUPS} groups; make several patterns of it")
 
 
 def _extend(runs: list[_Run], ways: list[str]) -> None:
