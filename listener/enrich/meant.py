@@ -58,8 +58,11 @@ class Meant:
         if self._may_deny is None:
             self._may_deny = rules.negation.may_apply(text)
             self._may_suppose = rules.unreal.may_apply(text)
+        denied = denied and self._may_deny
+        if not (denied or self._may_suppose or self._asks()):
+            return True
         start, end = self._around(hit)
-        if denied and self._may_deny and rules.negation.applies(text, hit, start, end):
+        if denied and rules.negation.applies(text, hit, start, end):
             return False
         if self._may_suppose and rules.unreal.applies(text, hit, start, end):
             return False
@@ -67,17 +70,19 @@ class Meant:
 
     def asks(self, within: Sequence[Clause]) -> bool:
         """Whether one of the clauses is a plain question, not a reproach."""
-        if self._may_ask is None:
-            self._may_ask = bool(self._rules.may_ask.find_matches_as_indexes(self._text))
-        if not self._may_ask:
+        if not self._asks():
             return False
         return any(self._asked(start, end) for start, end in within)
 
-    def _asked(self, start: int, end: int) -> bool:
-        """Whether [start, end) ends as a question and is no reproach."""
+    def _asks(self) -> bool:
+        """Whether any part of the text could be a question."""
         if self._may_ask is None:
             self._may_ask = bool(self._rules.may_ask.find_matches_as_indexes(self._text))
-        if not self._may_ask:
+        return self._may_ask
+
+    def _asked(self, start: int, end: int) -> bool:
+        """Whether [start, end) ends as a question and is no reproach."""
+        if not self._asks():
             return False
         if self._rules.question.search(self._text, max(start, end - _ENDING), end) is None:
             return False
@@ -108,6 +113,8 @@ class Meant:
             first = max(bisect_right(clauses, (hit.start, _FAR)) - 1, 0)
             last = max(bisect_left(clauses, (hit.end, -1)) - 1, first)
             start, end = min(clauses[first].start, hit.start), max(clauses[last].end, hit.end)
+        if end - start <= _NEAR:
+            return Clause(start, end)
         return Clause(max(start, hit.start - _NEAR), min(end, hit.end + _NEAR))
 
 

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 # Part of the version: a change in how the rules are applied is a change of the rules.
-_ENGINE: Final = "2"
+_ENGINE: Final = "3"
 _HALF: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which no UTF-8 can hold
 _LONGEST: Final = 100  # characters; no exception is longer
 _ALNUM: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
@@ -77,6 +77,7 @@ class Hit(NamedTuple):
 class _Rule(NamedTuple):
     role: str  # "topic" | "tag" | "things" | "failures" | "with" | "except"
     topic: str
+    kind: Kind  # of the pattern; looked at wherever an anchor is found
     pattern: Pattern
 
 
@@ -155,8 +156,8 @@ class Rules:
         length = len(text)
         for anchor, start, end in self._automaton.find_matches_as_indexes(text, overlapping=True):
             inside = start > 0 and text[start - 1] in _ALNUM
-            for role, topic, pattern in self._by_anchor[anchor]:
-                kind, stop = pattern.kind, end
+            for role, topic, kind, pattern in self._by_anchor[anchor]:
+                stop = end
                 if kind is _PLAIN:
                     pass
                 elif kind is _WORD:
@@ -268,9 +269,11 @@ class _Compiler:
 
     def _section(self, role: str, name: str, words: Words) -> Iterator[_Rule]:
         for source in (*words.ko, *words.en):
-            yield _Rule(role, name, self._said.patterns[source])
+            pattern = self._said.patterns[source]
+            yield _Rule(role, name, pattern.kind, pattern)
         for source in words.excepted:
-            yield _Rule("except", f"{role}:{name}", self._said.patterns[source])
+            pattern = self._said.patterns[source]
+            yield _Rule("except", f"{role}:{name}", pattern.kind, pattern)
 
 
 def _shared(lists: Iterable[list[_Rule]]) -> tuple[tuple[_Rule, ...], ...]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,21 @@ def test_a_missing_or_unreadable_file_is_told(tmp_path: Path) -> None:
 )
 def test_any_text_can_be_searched(rules: Rules, text: str) -> None:
     assert isinstance(rules.find(fold(text)), list)
+
+
+def test_texts_in_which_no_filter_is_looked_for_hold_none(rules: Rules) -> None:
+    lines = (Path(__file__).parent / "dev_rules.tsv").read_text("utf-8").splitlines()
+    denied = supposed = asked = 0
+    for row in csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE):
+        text = fold(row["text"])
+        for hit in rules.find(text):
+            if rules.negation.applies(text, hit, 0, len(text)):
+                denied += 1
+                assert rules.negation.may_apply(text), text
+            if rules.unreal.applies(text, hit, 0, len(text)):
+                supposed += 1
+                assert rules.unreal.may_apply(text), text
+        if rules.question.search(text):
+            asked += 1
+            assert rules.may_ask.find_matches_as_indexes(text), text
+    assert min(denied, supposed, asked) > 0
