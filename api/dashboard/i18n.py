@@ -29,16 +29,18 @@ class Speaker:
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """12,345 or 12.3; a dash for what is not known."""
-        return "–" if value is None else f"{value:,.{digits}f}"
+        return "–" if value is None else f"{value:z,.{digits}f}"  # z: never -0.00
 
     def about(self, value: float) -> str:
         """With a digit after the point only where it matters."""
         return f"{value:,.1f}" if abs(value) < 9.95 and value % 1 else f"{value:,.0f}"
 
     def percent(self, share: float | None) -> str:
-        """A share of 0..1 as 12%; one digit more below 1%."""
+        """A share of 0..1 as 12%; one digit more below 1%, and 100% only where it is all."""
         if share is None:
             return "–"
+        if 0.995 <= share < 1:
+            return ">99%"
         return f"{share:.1%}" if 0 < abs(share) < 0.01 else f"{share:.0%}"
 
     def count(self, value: float, ko: str = "건", one: str = "mention", many: str = "") -> str:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from starlette.testclient import TestClient
 
+from api.dashboard.i18n import Speaker
 from listener.enrich.rules import compile_rules
 from listener.enrich.rulesfile import read_rules_text
 from listener.runtime.tasks import answer_job
@@ -139,6 +142,13 @@ def test_a_refused_switch_says_why(services: Services, visit: Visit, csrf: Csrf)
     assert "has not read" in page
     assert "edited here" in page
     assert browser.get("/models?with=999").status_code == 200
+
+
+def test_numbers_are_not_ugly() -> None:
+    say = Speaker("ko", ZoneInfo("Asia/Seoul"), datetime(2026, 1, 1, tzinfo=UTC))
+    assert say.number(-0.001, 2) == "0.00"
+    assert say.number(-1234.5, 1) == "-1,234.5"
+    assert [say.percent(x) for x in (1, 0.9994, 0.99, 0.004)] == ["100%", ">99%", "99%", "0.4%"]
 
 
 @pytest.mark.parametrize("path", ["/models", "/models?with=1", "/models?with=x"])
