@@ -356,6 +356,11 @@ def by_ids(
 def count(session: Session, wanted: MentionFilter, *, limit: int) -> int:
     """How many mentions the filter selects, counted up to ``limit``."""
     some = _items(session, wanted, False).with_only_columns(MENTION.id).limit(limit)
+    if wanted.brand_id is not None and wanted.matched:
+        # In the order of its index, as ``newest``: the database would look at everybody's mentions.
+        match = MatchRow.__table__.alias("in_order").c
+        some = some.where(match.mention_id == MENTION.id, match.brand_id == wanted.brand_id)
+        some = some.order_by(match.event_at.desc())
     query = select(func.count()).select_from(some.subquery())
     return int(session.connection().execute(query).scalar_one())
 

@@ -298,6 +298,9 @@ def test_lists_show_one_copy_of_a_story(database: Database, ingest: Ingest, bran
     with database.read() as session:
         story = session.scalars(select(StoryRow.id)).one()
         assert feed.count(session, MentionFilter(grouped=True), limit=9) == 2
+        assert feed.count(session, MentionFilter(brand_id=brand.id, grouped=True), limit=9) == 2
+        assert feed.count(session, MentionFilter(brand_id=brand.id), limit=9) == 5
+        assert feed.count(session, MentionFilter(brand_id=brand.id), limit=3) == 3
     assert shown(story_id=story) == [1, 2, 3, 5]
 
 
