@@ -19,6 +19,7 @@ from api.dashboard.overview import chosen
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from api.insights import Report
+from api.routes.schemas import Id
 from listener.analyze.drivers import FEWEST, Driver, Measure, Standing
 from listener.analyze.strengths import FEWEST as FEWEST_STORIES
 from listener.analyze.strengths import Example, Side, Topic, strengths, weaknesses
@@ -151,7 +152,7 @@ def behind(view: PageView) -> Response:
 
 
 @router.post(HOME + "/themes/{theme_id}")
-def decide(view: PageView, theme_id: int, form: Sent) -> Response:
+def decide(view: PageView, theme_id: Id, form: Sent) -> Response:
     """Dismiss a theme, make a topic of it, or take that back."""
     state = _DECISIONS.get(form.get("decision"))
     if state is None:

@@ -102,6 +102,8 @@ def test_a_theme_is_dismissed_and_made_a_topic(reviews: Services, visit: Visit, 
     assert gone.headers["location"].startswith("/taxonomies/new?words=")
     assert "주제로 만듦" in client.get("/insights").text
     assert client.post("/insights/themes/1", data={**form, "decision": "x"}).status_code == 422
+    huge = client.post(f"/insights/themes/{2**70}", data={**form, "decision": "dismiss"})
+    assert huge.status_code == 400
     assert client.get("/insights/mentions?of=theme:1&brand=1").text.count('class="mention"') == 3
 
 
