@@ -96,6 +96,7 @@ def ensure(
     own = _find(session, versions.key)
     if own is not None:
         return own
+    lock(session)  # of two that begin at once, one is the first
     first = session.scalar(select(~exists().select_from(ReadingRow)))
     if first:
         session.execute(update(GenerationRow).values(active=False))

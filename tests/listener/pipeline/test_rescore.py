@@ -416,3 +416,19 @@ def test_nothing_stored_the_newest_is_in_force_at_once(sqlite: Database) -> None
             ("new", True),
         ]
     assert set(install.readings(2).values()) == {("mixed", False)}
+
+
+def test_two_that_begin_at_once_put_one_in_force(postgresql: Database) -> None:
+    def begin(key: str) -> None:
+        with postgresql.write() as work:
+            generations.ensure(work.session, FakeVersions(key=key), now=NOW)
+            work.commit()
+
+    with postgresql.write() as work, ThreadPoolExecutor(1) as pool:
+        generations.ensure(work.session, OLD.versions, now=NOW)
+        other = pool.submit(begin, "new")
+        wait([other], timeout=0.3)
+        work.commit()
+        other.result()
+    with postgresql.read() as session:
+        assert [row.active for row in generations.listing(session)].count(True) == 1
