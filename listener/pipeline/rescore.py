@@ -14,16 +14,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
-from listener.errors import Conflict, ListenerError
+from listener.errors import Conflict, ListenerError, StorageError
 from listener.pipeline.readers import Missing, Reading, Shelf
 from listener.store import buckets, generations, leases, rescoring
 from listener.store.generations import Switch
 from listener.store.killpoints import reach
 from listener.store.tables import RescoreRow
-from listener.store.work import Database
+from listener.store.work import Database, is_deadlock
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +34,7 @@ _CHUNK = 500
 _FORGET = 5_000  # mention ids a transaction
 _LEASE = "rescore"
 _LENGTH = timedelta(seconds=30)
+_TRIES = 5
 _WAIT = 1.0  # seconds between two looks at what another process does
 
 
@@ -93,7 +97,7 @@ class Rescorer:
             reader = self._readers.of(session, generation_id)
         try:
             while go_on():
-                done = self._step(generation_id, reader)
+                done = _again(lambda: self._step(generation_id, reader))
                 progress(done)
                 if done.finished:
                     self._switch_if_wanted(generation_id)
@@ -139,8 +143,13 @@ class Rescorer:
         where it is in force already, or (without ``force``) where it has not read all that is
         stored.
         """
-        now = self._clock()
         reader = self._reader_of_complete(generation_id)
+        return _again(lambda: self._switch(generation_id, reader, force=force, by=by))
+
+    def _switch(
+        self, generation_id: int, reader: Reading | None, *, force: bool, by: str
+    ) -> Switch:
+        now = self._clock()
         with self._database.write() as work:
             session = work.session
             generations.lock(session)
@@ -254,6 +263,18 @@ class Rescorer:
             if row is not None:
                 row.error = str(error)
                 work.commit()
+
+
+def _again(call: Callable[[], T]) -> T:
+    """Call it, and again where PostgreSQL ended a circle of waiting with it."""
+    for _ in range(_TRIES - 1):
+        try:
+            return call()
+        except StorageError as error:
+            if not is_deadlock(error):
+                raise
+            log.info("rescoring is tried again: deadlock")
+    return call()
 
 
 def _progress(row: RescoreRow, *, by_another: bool = False) -> Progress:
