@@ -105,7 +105,7 @@ _SHARED: Final = frozenset(
 # Frequent words of its neighbours, none of them English.
 _FOREIGN: Final = frozenset(
     """
-    der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber auch
+    de der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber auch
     wie noch nur bei le la les des est et un une pas je il elle nous vous que qui pour dans sur avec
     tout bien mais très trop el los las es y muy por para con del lo se como pero está más mi su al
     o os um uma não muito com em na da que é mais meu minha di che non per molto sono della questo
@@ -168,6 +168,8 @@ class LanguageDetector:
         # part is clearly English and longer ("I love 김치 so much").
         if latin > other and _is_english(text, share=0.3):
             return "en"
+        if latin > other and _is_foreign(text):
+            return self._latin(text)
         if hangul * 3 >= other:
             return "ko"
         if (kana + han) * 3 >= other:
@@ -199,6 +201,14 @@ class LanguageDetector:
 def _words_only(text: str) -> str:
     """Without addresses, handles and hashtags: they tell nothing about the language of the rest."""
     return _NOT_WORDS.sub(" ", text) if _MAYBE_NOT_WORDS.search(text) else text
+
+
+def _is_foreign(text: str) -> bool:
+    """Whether sentences of another Latin language stand around a name in another script.
+
+    One small word may be part of a product's name ("La Mer"), three different ones are not.
+    """
+    return len({w for w in _WORD.findall(text[:_IDENTIFY].lower()) if w in _FOREIGN}) >= 3
 
 
 def _is_english(text: str, *, share: float) -> bool:

@@ -10,7 +10,8 @@ from typing import Any
 
 MENTION = {
     *("id", "seq", "change", "source", "namespace", "external_id", "kind", "url", "author"),
-    *("title", "text", "language", "sentiment", "complaint", "topics", "rating", "rating_min"),
+    *("title", "text", "language", "sentiment", "complaint", "topics", "tags", "corrected"),
+    *("generation", "rules_version", "flags", "rating", "rating_min"),
     *("rating_max", "published_at", "published_precision", "seen_at", "brands"),
 }
 SPIKE = {"onset", "state", "series", "expected", "observed", "score", "drivers"}
@@ -44,13 +45,13 @@ def test_brands_watches_keys_and_the_shape_of_the_api(
     assert install.get("/api/v1/mentions")[0] == 401
     assert install.get("/metrics")[0] in (401, 403)
     page = json.loads(install.get("/api/v1/mentions", key)[1])
-    assert set(page) == {"items", "next_cursor"}
+    assert set(page) == {"items", "next_cursor", "generation"}
     assert len(page["items"]) == 2
     for item in page["items"]:
         assert set(item) == MENTION
         assert set(item["sentiment"]) == {"score", "label", "confidence", "model", "version"}
         [brand] = item["brands"]
-        assert set(brand) == {"id", "name", "sentiment", "complaint", "topics", "spans"}
+        assert set(brand) == {"id", "name", "sentiment", "complaint", "topics", "tags", "corrected", "spans"}
     assert json.loads(install.get("/api/v1/spikes", key)[1])["items"] == []
     status, told = install.get("/api/v1/mentions?cursor=nonsense", key)
     assert status in (400, 422)
@@ -67,7 +68,7 @@ def test_score_and_detect_need_no_database(make_install: Callable[..., Any]) -> 
     for line in lines:
         assert list(line) == [
             *("language", "sentiment", "label", "confidence", "complaint", "topics"),
-            *("model", "version"),
+            *("model", "version", "tags", "aspects", "rules"),
         ]
     assert (lines[0]["language"], lines[0]["complaint"]) == ("ko", True)
     assert "delivery" in lines[0]["topics"]

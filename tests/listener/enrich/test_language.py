@@ -45,6 +45,22 @@ def test_tells_the_language(detector: LanguageDetector, text: str, language: str
 
 
 @pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("El servicio de 누리마켓 es terrible y el producto llegó roto", "es"),
+        ("No me gusta la app de 배민 para pedir", "es"),
+        ("Le service de 누리마켓 est très lent et je ne suis pas content", "fr"),
+        ("라메르 La Mer Crème de la Mer 크림 좋네요", "ko"),
+        ("갤럭시 S24 Ultra Titanium Black 512GB 좋아요", "ko"),
+    ],
+)
+def test_a_name_in_hangul_makes_no_korean_text(
+    detector: LanguageDetector, text: str, language: str
+) -> None:
+    assert detector.detect(text) == language
+
+
+@pytest.mark.parametrize(
     "text", ["", "   ", "12345", "😡😡", "!!!", "@shop #sale https://a.example/b", "Galaxy S24"]
 )
 def test_does_not_guess(detector: LanguageDetector, text: str) -> None:
