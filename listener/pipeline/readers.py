@@ -167,14 +167,19 @@ class Readers(Shelf):
         from listener.enrich.rules import compile_rules
         from listener.enrich.rulesfile import read_rules_text
 
-        edited = None if self._file else rule_sets.current(session)
-        if edited is None:
-            name, text = read_rules_text(self._file)
-            rules = RuleText(text, rule_sets.FILE if self._file else rule_sets.BUILT_IN)
-        else:
-            name, rules = "rules", RuleText(edited.text, rule_sets.EDITED)
         models = [overlay.overlaid(session, model) for model in default_models()]
-        return Reader(compile_rules(rules.text, name), models), rules
+        edited = None if self._file else rule_sets.current(session)
+        if edited is not None:
+            rules = RuleText(edited.text, rule_sets.EDITED)
+            try:
+                return Reader(compile_rules(rules.text, "rules"), models), rules
+            except InvalidInput as error:
+                # They were judged when they were saved, by another release. To collect nothing
+                # would be worse than to read by the rules that ship.
+                log.error("the edited rules cannot be used, so the built-in ones are: %s", error)
+        name, text = read_rules_text(self._file)
+        rules = RuleText(text, rule_sets.FILE if self._file else rule_sets.BUILT_IN)
+        return Reader(compile_rules(text, name), models), rules
 
     def _rules_of(self, session: Session, row: GenerationRow) -> str:
         kept = rule_sets.get(session, row.rules_version)

@@ -172,3 +172,16 @@ def test_an_overlay_makes_a_generation_of_its_own(
     with sqlite.read() as session:
         assert "+" not in readers.current(session)[0].versions.models["ko"][1]
         assert readers.of(session, after).versions.models["ko"][1] == made.version
+
+
+def test_edited_rules_that_a_release_cannot_use_stop_nothing(
+    sqlite: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with sqlite.write() as work:
+        rule_sets.save(work.session, "[taxonomy.area.x]\nko = ['((']\n", "broken", by="a", now=NOW)
+        work.commit()
+    with sqlite.read() as session:
+        reader, rules = Readers().current(session)
+    assert rules.origin == "built-in"
+    assert reader.read_texts(["배송이 너무 늦어요"])[0].topics == ("delivery",)
+    assert "the built-in ones are" in caplog.text
