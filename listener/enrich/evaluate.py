@@ -151,7 +151,7 @@ def examples_of(
     """The examples of a file; columns are guessed by common names where they are not named.
 
     Stars: the lower two fifths of the scale are negative, the middle one neutral, the upper two
-    positive; the scale is the smallest usual one that holds all of them. ``blame`` hears of rows
+    positive; the scale is the smallest usual one that holds nearly all of them. ``blame`` hears of rows
     that cannot be used. Raises InvalidInput where a column is missing.
     """
     kept: list[Row] = []
@@ -218,7 +218,9 @@ def _by_stars(cells: Sequence[str], scale: float | None) -> Callable[[str], Labe
     known = [value for cell in cells if (value := _number(cell)) is not None]
     if not known:
         raise InvalidInput("There is no number among the stars.", field="stars")
-    best = scale or next((one for one in _SCALES if max(known) <= one), max(known))
+    # All but one in a hundred: a stray 9 makes no scale of ten, it is told as no label.
+    high = sorted(known)[-1 - len(known) // 100]
+    best = scale or next((one for one in _SCALES if high <= one), high)
     least = 0.0 if best > _SCALES[0] and min(known) < 1 else 1.0
 
     def means(cell: str) -> Label | None:

@@ -103,6 +103,14 @@ def test_columns_and_scales_are_found(
     assert [str(one.label) for one in found] == labels
 
 
+def test_a_stray_number_makes_no_other_scale() -> None:
+    faults: list[int] = []
+    table = ["text,stars", *["a,5", "b,1"] * 60, "c,9"]
+    found = examples_of(rows(table, "csv"), blame=lambda line, _: faults.append(line))
+    assert [one.label for one in found[:2]] == [Label.POSITIVE, Label.NEGATIVE]
+    assert (len(found), faults) == (120, [122])
+
+
 def test_what_cannot_be_measured_is_told() -> None:
     faults: list[int] = []
     table = ["text,label", "a,positive", "b,hm", ",negative", "c", "d,negative"]
