@@ -151,8 +151,8 @@ def examples_of(
     """The examples of a file; columns are guessed by common names where they are not named.
 
     Stars: the lower two fifths of the scale are negative, the middle one neutral, the upper two
-    positive; the scale is the smallest usual one that holds nearly all of them. ``blame`` hears of rows
-    that cannot be used. Raises InvalidInput where a column is missing.
+    positive; the scale is the smallest usual one that holds nearly all of them. ``blame`` hears of
+    rows that cannot be used. Raises InvalidInput where a column is missing.
     """
     kept: list[Row] = []
     for row in rows:
