@@ -51,7 +51,16 @@ def test_brands_watches_keys_and_the_shape_of_the_api(
         assert set(item) == MENTION
         assert set(item["sentiment"]) == {"score", "label", "confidence", "model", "version"}
         [brand] = item["brands"]
-        assert set(brand) == {"id", "name", "sentiment", "complaint", "topics", "tags", "corrected", "spans"}
+        assert set(brand) == {
+            "id",
+            "name",
+            "sentiment",
+            "complaint",
+            "topics",
+            "tags",
+            "corrected",
+            "spans",
+        }
     assert json.loads(install.get("/api/v1/spikes", key)[1])["items"] == []
     status, told = install.get("/api/v1/mentions?cursor=nonsense", key)
     assert status in (400, 422)
