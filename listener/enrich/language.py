@@ -105,13 +105,13 @@ _SHARED: Final = frozenset(
 # Frequent words of its neighbours, none of them English.
 _FOREIGN: Final = frozenset(
     """
-    der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber auch
-    wie noch nur bei le la les des est et un une pas je il elle nous vous que qui pour dans sur avec
-    de tout bien mais très trop el los las es y muy por para con del lo se como pero está más mi su
-    al o os um uma não muito com em na da que é mais meu minha di che non per molto sono della
-    questo questa è ho het een niet van ik dat op te zijn voor maar ook naar yang dan ini itu tidak saya
-    untuk dengan ada sudah bagus nya bir ve bu çok için ama değil daha nie jest się na że jak ale
-    bardzo och är det inte jag att som på en av til og ikke jeg på ei
+    der die das und ist nicht ich ein eine einen mit auf sehr von zu den dem sind wir sie aber
+    auch wie noch nur bei le la les des est et un une pas je il elle nous vous que qui pour dans
+    sur avec de tout bien mais très trop el los las es y muy por para con del lo se como pero está
+    más mi su al o os um uma não muito com em na da que é mais meu minha di che non per molto sono
+    della questo questa è ho het een niet van ik dat op te zijn voor maar ook naar yang dan ini
+    itu tidak saya untuk dengan ada sudah bagus nya bir ve bu çok için ama değil daha nie jest się
+    na że jak ale bardzo och är det inte jag att som på en av til og ikke jeg på ei
     """.split()
 )
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
