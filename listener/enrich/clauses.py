@@ -34,6 +34,9 @@ _BOUNDARY: Final = re.compile(
 )
 
 
+# The endings of contrast again, at the end of a clause taken by itself.
+_TURNING: Final = re.compile(rf"(?:(?P<stem>[{_WITH_N}])데|지만|으나|더니|면서도|데도)[\s,…~.]*$")
+
 # Where a sentence ends that clauses end with, and where one does that was written without a stop.
 _STOPPED: Final = re.compile(r"(?:[.!?。！？…\n]|[.!?][\"'”’)\]]+)\s*$")
 _ENDING_KO: Final = re.compile(r"(?<=[가-힣])(?:니다|[어아에예해네군세]요|습니까)[ㅠㅜㅋㅎ~^]*\s+")
@@ -90,6 +93,22 @@ def split(text: str) -> list[Clause]:
     if text[start:].strip():
         clauses.append(Clause(start, len(text)))
     return clauses
+
+
+def closed(clause: str) -> str:
+    """A Korean clause as a statement of its own: 상품은 좋은데 -> 상품은 좋네요.
+
+    The ending of a contrast announces the other side. Scored with it, praise that is taken back
+    later reads as blame itself.
+    """
+    turning = _TURNING.search(clause)
+    if turning is None:
+        return clause
+    before, stem = clause[: turning.start()], turning["stem"]
+    if stem is None or stem in "은는":  # 좋지만, 좋은데, 왔는데
+        return f"{before}네요"
+    # 빠른데: the stem's last syllable without its ㄴ.
+    return f"{before}{chr(ord(stem) - 4)}네요"
 
 
 def sentences(text: str, clauses: Sequence[Clause]) -> list[Clause]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from listener.enrich.clauses import Clause, compared, refine, split, toward
+from listener.enrich.clauses import Clause, closed, compared, refine, split, toward
 from listener.enrich.combine import combine, inverted, parts_of
 from listener.enrich.complaint import is_complaint, rating_share
 from listener.enrich.language import LanguageDetector
@@ -288,7 +288,7 @@ class Reader:
             facets = list(_facets(refine(text, clauses, spots), spots))
             if len(clauses) > 1 or len(facets) > 1:
                 for facet in facets:
-                    facet.slot = desk.add(text[facet.start : facet.end], language)
+                    facet.slot = desk.add(_said(text, facet.start, facet.end, language), language)
         problems = view.problems()
         if not problems:
             return _Plan(parts, whole, facets)
@@ -296,7 +296,7 @@ class Reader:
         if len(clauses) == 1:
             return _Plan(parts, whole, facets, [(troubled[0], whole[0])])
         # A clause is not scored for the sake of its problem alone: that costs more than it tells.
-        slots = [desk.find(text[c.start : c.end], language) for c in troubled]
+        slots = [desk.find(_said(text, *c, language), language) for c in troubled]
         return _Plan(parts, whole, facets, list(zip(troubled, slots, strict=True)))
 
     def _judge(self, view: _View, plan: _Plan, scores: Sequence[Sentiment | None]) -> Reading:
@@ -384,6 +384,12 @@ class _Desk:
     def find(self, text: str, language: str) -> int | None:
         """The text's place; None where it is not among them."""
         return self._places.get((text, language))
+
+
+def _said(text: str, start: int, end: int, language: str) -> str:
+    """A clause as it is scored by itself."""
+    clause = text[start:end]
+    return closed(clause) if language == "ko" else clause
 
 
 def _facets(clauses: Iterable[Clause], spots: Sequence[tuple[int, int, str]]) -> Iterator[_Facet]:

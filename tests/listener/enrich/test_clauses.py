@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from listener.enrich.clauses import compared, refine, sentences, split, toward
+from listener.enrich.clauses import closed, compared, refine, sentences, split, toward
 
 
 def pieces(text: str) -> list[str]:
@@ -177,3 +177,20 @@ def test_sentences_end_with_stops_lines_and_korean_endings() -> None:
         "끝",
     ]
     assert sentences("", []) == []
+
+
+@pytest.mark.parametrize(
+    ("clause", "statement"),
+    [
+        ("상품은 좋은데 ", "상품은 좋네요"),
+        ("배송은 빠른데, ", "배송은 빠르네요"),
+        ("어제 왔는데", "어제 왔네요"),
+        ("디자인은 예쁘지만 ", "디자인은 예쁘네요"),
+        ("좋다더니 ", "좋다네요"),
+        ("품질이 별로", "품질이 별로"),
+        ("군데군데 얼룩", "군데군데 얼룩"),
+        ("", ""),
+    ],
+)
+def test_a_clause_of_contrast_becomes_a_statement(clause: str, statement: str) -> None:
+    assert closed(clause) == statement
