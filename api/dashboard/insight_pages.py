@@ -66,7 +66,7 @@ def overview(view: PageView) -> Response:
     """The insights of one brand and range."""
     query = view.request.query_params
     given = query.get("measure", "")
-    measure = Measure(given) if given in {one.value for one in Measure} else None
+    measure = _measure(given)
     with view.services.database.read() as session:
         every = brands.listing(session)
         if not every:
@@ -133,7 +133,7 @@ def behind(view: PageView) -> Response:
             period.since,
             period.until,
             of,
-            measure=Measure(given) if given in {one.value for one in Measure} else None,
+            measure=_measure(given),
             counts_flagged=view.services.settings.count_flagged,
         )
         some = ids[(page - 1) * _PAGE : page * _PAGE]
@@ -165,6 +165,10 @@ def decide(view: PageView, theme_id: Id, form: Sent) -> Response:
         words = ",".join(themes.words(theme))
         return view.go(href("/taxonomies/new", words=words, name=theme.name))
     return view.go(href(HOME, brand=theme.brand_id) + "#themes", "saved")
+
+
+def _measure(given: str) -> Measure | None:
+    return Measure(given) if given in {one.value for one in Measure} else None
 
 
 def _period(view: View) -> Period:

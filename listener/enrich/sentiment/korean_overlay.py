@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from listener.enrich.sentiment.korean_features import BUCKETS as FEATURES
 from listener.enrich.sentiment.korean_features import View, linear_sums
-from listener.enrich.sentiment.korean_linear import minimise, sigmoid
+from listener.enrich.sentiment.korean_linear import sigmoid
+from listener.enrich.sentiment.lbfgs import minimise
 
 BUCKETS: Final = 1 << 15
 _CUT: Final = 5  # bits from the buckets of the features to these

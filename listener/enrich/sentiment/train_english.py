@@ -17,8 +17,7 @@ import gzip
 import hashlib
 import json
 import sys
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -30,6 +29,7 @@ from numpy.typing import NDArray
 from listener.enrich.sentiment.english import Weights, chances_of, is_mixed, make_reader
 from listener.enrich.sentiment.english_ngrams import hash_texts
 from listener.enrich.sentiment.english_text import ReadText
+from listener.enrich.sentiment.lbfgs import minimise
 from listener.enrich.sentiment.vader import NEUTRAL_BAND
 
 Floats = NDArray[np.float64]
@@ -223,44 +223,6 @@ def fit(corpus: Corpus, chosen: Mask, size: int) -> Linear:
     matrix = point[:split].reshape(2, -1)
     slopes = (matrix[:, :-1] / deviation).T
     return Linear(slopes, matrix[:, -1] - mean @ slopes, point[split:].reshape(2, size).T)
-
-
-def minimise(
-    loss: Callable[[Floats], tuple[float, Floats]], point: Floats, iterations: int
-) -> Floats:
-    """L-BFGS with backtracking (Nocedal & Wright, algorithm 7.4 and 3.1), memory 8."""
-    memory: deque[tuple[Floats, Floats, float]] = deque(maxlen=8)
-    value, gradient = loss(point)
-    for _ in range(iterations):
-        direction = -gradient
-        steps: list[float] = []
-        for moved, turned, rho in reversed(memory):
-            steps.append(rho * float(moved @ direction))
-            direction = direction - steps[-1] * turned
-        if memory:
-            moved, turned, rho = memory[-1]
-            direction = direction / (rho * float(turned @ turned))
-        else:
-            direction = direction / max(float(np.abs(gradient).sum()), 1.0)
-        for (moved, turned, rho), step in zip(memory, reversed(steps), strict=True):
-            direction = direction + (step - rho * float(turned @ direction)) * moved
-        descent = float(gradient @ direction)
-        length = 1.0
-        while True:
-            candidate = point + length * direction
-            new_value, new_gradient = loss(candidate)
-            if new_value <= value + 1e-4 * length * descent or length < 1e-8:
-                break
-            length *= 0.5
-        moved, turned = candidate - point, new_gradient - gradient
-        curvature = float(moved @ turned)
-        if curvature > 1e-12:
-            memory.append((moved, turned, 1.0 / curvature))
-        done = value - new_value < 1e-6 * abs(value)
-        point, value, gradient = candidate, new_value, new_gradient
-        if done:
-            break
-    return point
 
 
 def quantise(table: Floats) -> tuple[NDArray[np.int8], float]:

@@ -40,7 +40,8 @@ from listener.enrich.sentiment.korean import (
 )
 from listener.enrich.sentiment.korean_features import BUCKETS, CUT, view
 from listener.enrich.sentiment.korean_lexicon import Lexicon, compile_lexicon, read_entries
-from listener.enrich.sentiment.korean_linear import Floats, Rows, minimise, sigmoid
+from listener.enrich.sentiment.korean_linear import Floats, Rows, sigmoid
+from listener.enrich.sentiment.lbfgs import minimise
 from listener.enrich.sentiment.ngrams import ORDERS
 
 Chosen = NDArray[np.intp]
