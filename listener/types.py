@@ -70,6 +70,48 @@ class FlagKind(StrEnum):
     BOT = "bot"  # one author posts the same again and again
 
 
+class Signal(StrEnum):
+    """What a rule listens to. The first four are counts, the next three are means of what was said,
+    the last three are single things that happen.
+    """
+
+    MENTIONS = "mentions"
+    NEGATIVE = "negative"
+    COMPLAINTS = "complaints"
+    LOW_RATINGS = "low_ratings"  # 2 of 5 or worse
+    NEGATIVE_SHARE = "negative_share"  # of what was scored, rising
+    RATING = "rating"  # the mean rating, falling
+    NET_SENTIMENT = "net_sentiment"  # the mean score, falling
+    NEW_TOPIC = "new_topic"  # a phrase that nobody used before, used by many
+    VIRAL = "viral"  # one post whose likes, replies and shares grow
+    SPREADING = "spreading"  # one story that goes from place to place
+
+
+class By(StrEnum):
+    """What counts as one: every post, every story at its first copy, every author once a day."""
+
+    POSTS = "posts"
+    STORIES = "stories"
+    AUTHORS = "authors"
+
+
+class Sensitivity(StrEnum):
+    """How often a series in which nothing happens may raise a spike by mere chance."""
+
+    LOW = "low"  # about once a year
+    NORMAL = "normal"  # about once a quarter
+    HIGH = "high"  # about once a month
+    HIGHEST = "highest"  # about once a week
+
+
+class Severity(StrEnum):
+    """How much a spike or an alert matters, in ascending order."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
 class PersonalKind(StrEnum):
     """What kind of personal data stands in a text."""
 
@@ -584,6 +626,76 @@ class Bucket:
 
 
 Interval: TypeAlias = tuple[datetime, datetime]  # [from, to)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """Which of a brand's mentions a rule looks at. None = all; "*" = each topic (source, language,
+    country) as a series of its own, which only one of them may be.
+    """
+
+    topic: str | None = None
+    source: str | None = None
+    language: str | None = None
+    country: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Whom a rule tells when nobody has acknowledged the alert ``after`` it was opened.
+
+    The first step is at zero. ``channel_ids`` None = every enabled channel that wants alerts; empty
+    = nobody: the spike is shown and calls no one.
+    """
+
+    after: timedelta = timedelta(0)
+    channel_ids: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What is worth an alert, and who is told. Times of day are minutes after midnight, local.
+
+    ``strictness`` is what marks of "false" and "right" have taught: it is added to the score that a
+    spike must reach (0.3 = half as many). ``severity`` None = by the size of the spike. In quiet
+    hours, and with ``working_days`` on days off, all but alerts of high severity wait.
+    """
+
+    id: int
+    brand_id: int
+    name: str
+    signal: Signal
+    scope: Scope = Scope()
+    by: By = By.STORIES
+    sensitivity: Sensitivity = Sensitivity.NORMAL
+    min_count: int = 5  # mentions in the spike before it is told
+    severity: Severity | None = None
+    quiet_from: int | None = None
+    quiet_to: int | None = None
+    working_days: bool = False
+    steps: tuple[Step, ...] = (Step(),)
+    remind_every: timedelta | None = timedelta(minutes=30)  # until acknowledged; None = never
+    enabled: bool = True
+    muted_until: datetime | None = None
+    strictness: float = 0.0
+    origin: str = ""  # which of the rules that come with a brand; "" = made by people
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedEvent:
+    """Something the calendar knows of: a campaign, a launch. [from_at, to_at)
+
+    ``factor`` is how many times the usual is expected; None = whatever comes was planned, no spike
+    opens and nothing is learnt. ``brand_id`` None = of all brands.
+    """
+
+    id: int
+    name: str
+    from_at: datetime
+    to_at: datetime
+    brand_id: int | None = None
+    kind: str = "campaign"  # campaign | launch | other
+    factor: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,24 +18,24 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from listener.detect.lifecycle import Event, Judged, Ongoing, Opened, Resolved, SpikeLife, advance
+from listener.detect.follow import fill, follow
+from listener.detect.lifecycle import Event, Ongoing, SpikeLife
 from listener.detect.policy import Policy
 from listener.detect.series import (
     STEP,
     SeriesBucket,
     build_series,
     floor_to_step,
-    split_final,
 )
 from listener.detect.spike import VERSION, Detector
 from listener.errors import StorageError
 from listener.pipeline.causes import explain_spike
+from listener.pipeline.telling import Series, Teller, is_alerting
 from listener.settings import Settings
-from listener.store import brands, coverage, generations, outbox, spikes
+from listener.store import brands, coverage, generations, spikes
 from listener.store.killpoints import reach
 from listener.store.spikes import SERIES, STALE, Head
 from listener.store.tables import (
-    AlertRow,
     BackfillRow,
     BucketRow,
     CoverageRow,
@@ -46,24 +46,17 @@ from listener.store.tables import (
     WatchRow,
 )
 from listener.store.work import Database
-from listener.types import Brand, Bucket, Coverage, Interval, Precision
+from listener.types import Brand, By, Interval, Precision, Sensitivity
 
 log = logging.getLogger(__name__)
 
 HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
-GROUP = timedelta(hours=6)  # a spike this soon after an alert's end belongs to the same event
-ESCALATE = timedelta(hours=1)  # people read the first message, not the tenth
-FRESH = timedelta(minutes=10)  # a catch-up brings the rest of a wave right after its alert
 REBUILD_SHARE = 0.1  # of the time may go into rebuilding the detectors of one brand for late items
-# A new watch that shows the past raises a series where its past begins: no spike may begin there.
 NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for the usual
 LATER = timedelta(hours=1)  # a first run is over by then
 SETTLED = timedelta(hours=1)  # the detectors know of a walk that ended so long ago
-BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
 RECOUNT = timedelta(hours=1)  # after a switch all buckets are counted anew within that time
 TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by this factor
-# These call people; a volume spike alone is shown, but may well be good news.
-_ALERTING = ("negative", "complaint", "low_rating")
 
 Counts = dict[str, dict[datetime, int]]
 
@@ -225,55 +218,29 @@ class Watchdog:
             if head is not None:
                 detector = Detector.load(states[dimension], self._policy, self._tz)
             upto = head.upto if head is not None and detector is not None else view.start
-            series = _fill(view.frame, view.counts.get(dimension, {}), upto)
+            series = fill(view.frame, view.counts.get(dimension, {}), upto)
             detector = detector or Detector(self._policy, self._tz)
             row = rows.get(dimension)
-            looks.append(self._step(dimension, detector, upto, series, row, back_fills, now))
+            found = follow(
+                detector,
+                series,
+                life_of(row),
+                self._policy,
+                upto=upto,
+                back_fills=back_fills,
+                now=now,
+            )
+            looks.append(
+                _Look(
+                    dimension=dimension,
+                    upto=found.upto,
+                    state=found.dump(detector),
+                    spike=found.spike,
+                    row_id=row.id if row is not None else None,
+                    events=found.events,
+                )
+            )
         return looks
-
-    def _step(
-        self,
-        dimension: str,
-        detector: Detector,
-        upto: datetime,
-        series: Sequence[SeriesBucket],
-        row: SpikeRow | None,
-        back_fills: Sequence[Interval],
-        now: datetime,
-    ) -> _Look:
-        final, rest = split_final(series)
-        life = life_of(row)
-        news = now - self._policy.max_lateness - STEP
-        is_open = False
-        if life is not None and life.is_open:
-            is_open = True
-            news = min(news, life.risen_at)
-
-        def judge(by: Detector, bucket: Bucket, final: bool) -> Judged:
-            verdict = by.step(bucket)
-            if not is_open and _begins_at(verdict.onset_at, back_fills):
-                verdict = replace(verdict, is_spike=False)
-            return Judged(verdict, bucket.coverage, final)
-
-        judged = []
-        for bucket in final:
-            if bucket.at < news:  # learnt from only: it can neither open a spike nor end one
-                detector.judge(bucket.at, bucket.count, bucket.coverage)
-            else:
-                judged.append(judge(detector, bucket, True))
-        state = detector.dump() if final else None
-        if rest:
-            twin = detector.copy()
-            judged += [judge(twin, bucket, False) for bucket in rest]
-        spike, events = advance(life, judged, self._policy, now=now)
-        return _Look(
-            dimension=dimension,
-            upto=final[-1].at + STEP if final else upto,
-            state=state,
-            spike=spike,
-            row_id=row.id if row is not None else None,
-            events=events,
-        )
 
     # --- telling -------------------------------------------------------------------------------
 
@@ -337,132 +304,22 @@ class Watchdog:
                     version=STALE if late or stale else self._version,
                     state=look.state,
                 )
-            teller = _Teller(session, brand, now)
+            teller = Teller(session, brand, now)
             # Those that call people first, so that the others find the event they belong to.
             for look in sorted(looks, key=lambda look: not is_alerting(look.dimension)):
                 if look.events:
-                    teller.tell(look, explained.get(look.dimension, ({}, [])))
+                    series = Series(
+                        dimension=look.dimension,
+                        by=By.POSTS,
+                        sensitivity=Sensitivity.NORMAL,
+                        row_id=look.row_id,
+                    )
+                    teller.tell(series, look.events, explained.get(look.dimension, ({}, [])))
             teller.settle()
             reach("watchdog-before-commit")
             work.commit()
         reach("watchdog-committed")
         return True
-
-
-class _Teller:
-    """Writes what happened to spikes, and tells it in one alert an event."""
-
-    def __init__(self, session: Session, brand: Brand, now: datetime) -> None:
-        self._session = session
-        self._brand = brand
-        self._now = now
-        self._touched: set[int] = set()  # alerts to settle at the end
-        self._escalated: set[int] = set()
-
-    def tell(self, look: _Look, explained: tuple[dict[str, Any], list[int]]) -> None:
-        """Store the spike as it stands after the look, and attach it to its alert."""
-        row_id = look.row_id
-        for event in look.events:
-            fresh = isinstance(event, Opened)
-            row = None if fresh or row_id is None else self._session.get(SpikeRow, row_id)
-            if row is None:
-                row = SpikeRow(
-                    brand_id=self._brand.id,
-                    dimension=look.dimension,
-                    opened_at=self._now,
-                )
-                self._session.add(row)
-            _write(row, event.spike, explained, now=self._now)
-            self._session.flush()
-            row_id = row.id
-            if row.alert_id is None and not isinstance(event, Resolved):
-                self._attach(row)
-            if row.alert_id is not None:
-                self._touched.add(row.alert_id)
-                if isinstance(event, Ongoing) and (event.escalated or event.reopened):
-                    self._escalated.add(row.alert_id)
-
-    def settle(self) -> None:
-        """Queue escalations and ends of alerts, once for all that happened in this look."""
-        for alert_id in sorted(self._touched):
-            alert = self._session.get_one(AlertRow, alert_id)
-            rows = spikes.of_alert(self._session, alert_id)
-            open_rows = [row for row in rows if row.state == "open"]
-            alert.updated_at = self._now
-            if open_rows:
-                alert.severity = max(
-                    [alert.severity, *map(severity, open_rows)], key=SEVERITIES.index
-                )
-                alert.state, alert.resolved_at = "open", None
-                if alert_id in self._escalated and self._may_escalate(alert_id):
-                    self._queue("alert.escalated", alert, rows)
-            elif alert.state == "open":
-                alert.state, alert.resolved_at = "resolved", self._now
-                self._queue("alert.resolved", alert, rows)
-        self._session.flush()
-
-    def _may_escalate(self, alert_id: int) -> bool:
-        opened = outbox.last_at(self._session, alert_id, "alert.opened")
-        last = outbox.last_at(self._session, alert_id, "alert.escalated")
-        return (opened is None or self._now - opened >= FRESH) and (
-            last is None or self._now - last >= ESCALATE
-        )
-
-    def _queue(self, event: str, alert: AlertRow, rows: Sequence[SpikeRow]) -> None:
-        sent = outbox.put_for_all(
-            self._session,
-            alert_id=alert.id,
-            event=event,
-            # An alert opens once; it may grow and end more than once.
-            event_key="" if event == "alert.opened" else f"{self._now:%Y%m%d%H%M%S}",
-            refs={"alert_id": alert.id, "spike_ids": [row.id for row in rows]},
-            now=self._now,
-        )
-        log.info(event, extra={"alert": alert.id, "brand": self._brand.id, "channels": sent})
-
-    def _attach(self, row: SpikeRow) -> None:
-        """Give a new spike its alert: that of the event going on, or a new one that is sent.
-
-        A spike that calls nobody by itself joins the event going on, but opens none.
-        """
-        if self._brand.competitor:
-            return
-        alert = spikes.alert_for(self._session, self._brand.id, onset_at=row.onset_at, within=GROUP)
-        if not is_alerting(row.dimension) and (alert is None or alert.state == "resolved"):
-            return
-        if alert is None:
-            alert = AlertRow(
-                brand_id=self._brand.id,
-                state="open",
-                severity=severity(row),
-                opened_at=self._now,
-                updated_at=self._now,
-            )
-            self._session.add(alert)
-            self._session.flush()
-            self._queue("alert.opened", alert, [row])
-        elif alert.state == "resolved":
-            self._escalated.add(alert.id)  # people were told that it is over
-        row.alert_id = alert.id
-        self._session.flush()
-
-
-SEVERITIES = ("low", "medium", "high")
-
-
-def is_alerting(dimension: str) -> bool:
-    """Whether a spike in this series calls people."""
-    return dimension in _ALERTING or dimension.endswith(":complaint")
-
-
-def severity(row: SpikeRow) -> str:
-    """How bad a spike is. High: once in 8 years or rarer (score 2), or 20 more than expected at
-    five times the expectation; medium: 5 more than expected; else low.
-    """
-    excess = row.observed - row.expected
-    if row.score >= 2 or (excess >= 20 and row.observed >= 5 * row.expected):
-        return "high"
-    return "medium" if excess >= 5 else "low"
 
 
 def _back_fills(session: Session, brand_id: int, now: datetime) -> list[Interval]:
@@ -528,34 +385,9 @@ def _is_undated(session: Session, watch_id: int, created_at: datetime) -> bool:
     return found is not None
 
 
-def _begins_at(onset_at: datetime | None, back_fills: Sequence[Interval]) -> bool:
-    """Whether a surge begins where the past of a new watch does."""
-    before, after = BACK_FILL
-    return onset_at is not None and any(
-        start + before <= onset_at <= end + after for start, end in back_fills
-    )
-
-
 def life_of(row: SpikeRow | None) -> SpikeLife | None:
     """The spike's life as it was stored with its row."""
     return None if row is None or not row.detail else SpikeLife.load(row.detail)
-
-
-def _write(
-    row: SpikeRow, spike: SpikeLife, explained: tuple[dict[str, Any], list[int]], *, now: datetime
-) -> None:
-    explanation, mention_ids = explained
-    row.state = "open" if spike.is_open else "resolved"
-    row.onset_at = spike.onset_at
-    row.updated_at = now
-    row.resolved_at = spike.resolved_at
-    row.expected = spike.total_expected
-    row.observed = spike.total_observed
-    row.score = spike.peak_score
-    row.detail = spike.dump()
-    if explanation:
-        row.explanation = explanation
-        row.mention_ids = mention_ids
 
 
 def _first_bucket(session: Session, brand_id: int, earliest: datetime) -> datetime | None:
@@ -605,18 +437,3 @@ def _until(counts: Counts, end: datetime) -> Counts:
     """The counts of buckets that begin before ``end``."""
     cut = {name: {at: n for at, n in of.items() if at < end} for name, of in counts.items()}
     return {name: of for name, of in cut.items() if of}
-
-
-def _fill(
-    frame: Sequence[SeriesBucket], counts: Mapping[datetime, int], start: datetime
-) -> list[SeriesBucket]:
-    """The brand's frame of coverage from ``start`` on, with the counts of one series in it."""
-    filled = []
-    for item in frame:
-        bucket = item.bucket
-        if bucket.at < start:
-            continue
-        if bucket.coverage is not Coverage.UNKNOWN and bucket.at in counts:
-            item = replace(item, bucket=Bucket(bucket.at, counts[bucket.at], bucket.coverage))
-        filled.append(item)
-    return filled

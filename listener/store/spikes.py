@@ -14,6 +14,7 @@ from listener.store.base import from_us, to_us
 from listener.store.buckets import STEP_S, Mark
 from listener.store.tables import AlertRow, BrandRow, BucketRow, DetectorRow, SpikeRow
 from listener.store.upsert import insert_update
+from listener.types import By, Sensitivity
 
 STALE = "stale"  # a detector version that no code has: the state is rebuilt from the buckets
 SERIES = ("all", "negative", "complaint", "low_rating")
@@ -60,11 +61,15 @@ def save_detector(
     upto: datetime,
     version: str,
     state: Mapping[str, Any],
+    by: str = By.POSTS,
+    sensitivity: str = Sensitivity.NORMAL,
 ) -> None:
     """Store where the detector of a series stands."""
     values = {
         "brand_id": brand_id,
         "dimension": dimension,
+        "by": by,
+        "sensitivity": sensitivity,
         "upto": upto,
         "version": version,
         "state": dict(state),
@@ -73,7 +78,7 @@ def save_detector(
         session,
         DetectorRow,
         [values],
-        key=["brand_id", "dimension"],
+        key=["brand_id", "dimension", "by", "sensitivity"],
         update=["upto", "version", "state"],
     )
 

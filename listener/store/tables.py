@@ -18,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
@@ -663,10 +664,15 @@ class BucketRow(Base):
     stories: Mapped[int] = mapped_column(Integer)
     score_sum: Mapped[float] = mapped_column(Float, default=0.0)
     scored: Mapped[int] = mapped_column(Integer, default=0)
+    # Those that this dimension sees for the first time: unlike distinct ones, they may be summed.
+    new_stories: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    new_authors: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class DetectorRow(Base):
-    """Where the detector of a series stands: its state after all buckets before ``upto``."""
+    """Where the detector of a series stands: its state after all buckets before ``upto``, and an
+    earlier one from which late items are taken in.
+    """
 
     __tablename__ = "detector"
 
@@ -674,9 +680,61 @@ class DetectorRow(Base):
         ForeignKey("brand.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     dimension: Mapped[str] = mapped_column(String(60), primary_key=True)
+    by: Mapped[str] = mapped_column(String(8), primary_key=True)  # posts | stories | authors
+    sensitivity: Mapped[str] = mapped_column(String(8), primary_key=True)
     upto: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str] = mapped_column(String(40))
     state: Mapped[dict[str, Any]] = mapped_column(Json)
+    earlier_upto: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    earlier_state: Mapped[dict[str, Any] | None] = mapped_column(Json)
+
+
+class RuleRow(Base):
+    """What is worth an alert, and who is told (``listener.types.Rule``)."""
+
+    __tablename__ = "rule"
+    __table_args__ = (Index("ix_rule_brand", "brand_id"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    signal: Mapped[str] = mapped_column(String(20))
+    topic: Mapped[str | None] = mapped_column(String(60))  # "*" = each one by itself
+    source: Mapped[str | None] = mapped_column(String(40))
+    language: Mapped[str | None] = mapped_column(String(8))
+    country: Mapped[str | None] = mapped_column(String(8))
+    by: Mapped[str] = mapped_column(String(8))
+    sensitivity: Mapped[str] = mapped_column(String(8))
+    min_count: Mapped[int] = mapped_column(Integer)
+    severity: Mapped[str | None] = mapped_column(String(10))
+    quiet_from: Mapped[int | None] = mapped_column(Integer)  # minutes after midnight, local
+    quiet_to: Mapped[int | None] = mapped_column(Integer)
+    working_days: Mapped[bool] = mapped_column(Boolean, default=False)
+    steps: Mapped[list[dict[str, Any]]] = mapped_column(Json)  # {"after_s", "channels"}
+    remind_s: Mapped[int | None] = mapped_column(Integer)
+    enabled: Mapped[bool] = mapped_column(Boolean, default=True)
+    muted_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    strictness: Mapped[float] = mapped_column(Float, default=0.0)
+    origin: Mapped[str] = mapped_column(String(40), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class PlannedEventRow(Base):
+    """A campaign or launch in the calendar (``listener.types.PlannedEvent``)."""
+
+    __tablename__ = "planned_event"
+    __table_args__ = (Index("ix_planned_event_to_at", "to_at"),)
+
+    id: Mapped[int] = _key()
+    brand_id: Mapped[int | None] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(200))
+    kind: Mapped[str] = mapped_column(String(10))  # campaign | launch | other
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    factor: Mapped[float | None] = mapped_column(Float)
+    created_by: Mapped[str] = mapped_column(String(200), default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class SpikeRow(Base):
@@ -689,6 +747,14 @@ class SpikeRow(Base):
     brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))
     alert_id: Mapped[int | None] = mapped_column(ForeignKey("alert.id", ondelete="SET NULL"))
     dimension: Mapped[str] = mapped_column(String(60))
+    by: Mapped[str] = mapped_column(String(8), default="posts", server_default="posts")
+    sensitivity: Mapped[str] = mapped_column(String(8), default="normal", server_default="normal")
+    trend: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false()
+    )  # a slow burn: only a window of half a day or longer shows it
+    scope: Mapped[dict[str, Any]] = mapped_column(
+        Json, default=dict, server_default="{}"
+    )  # the filter that selects its mentions
     state: Mapped[str] = mapped_column(String(10))  # open | resolved
     onset_at: Mapped[datetime] = mapped_column(UtcDateTime)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
@@ -717,6 +783,49 @@ class AlertRow(Base):
     resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     acknowledged_by: Mapped[int | None] = mapped_column(ForeignKey("user.id", ondelete="SET NULL"))
+    # No foreign keys in what follows: SQLite takes none with a later column.
+    assigned_to: Mapped[int | None] = mapped_column(BigInteger)  # a user
+    snoozed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    verdict: Mapped[str | None] = mapped_column(String(10))  # right | false | planned
+    verdict_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    step: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0"
+    )  # of the escalation chain, the last one told
+    reminders: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # last told to people
+    summary: Mapped[dict[str, Any] | None] = mapped_column(Json)  # in numbers, once resolved
+
+
+class AlertRuleRow(Base):
+    """A rule that wanted the alert, and the score at which it did."""
+
+    __tablename__ = "alert_rule"
+    __table_args__ = (Index("ix_alert_rule_rule_id", "rule_id"), WITHOUT_ROWID)
+
+    alert_id: Mapped[int] = mapped_column(
+        ForeignKey("alert.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    rule_id: Mapped[int] = mapped_column(
+        ForeignKey("rule.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    score: Mapped[float] = mapped_column(Float)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class AlertEventRow(Base):
+    """One thing that happened to an alert, or that somebody did with it: its history."""
+
+    __tablename__ = "alert_event"
+    __table_args__ = (Index("ix_alert_event_alert_id", "alert_id", "id"),)
+
+    id: Mapped[int] = _key()
+    alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"))
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    # opened | escalated | reminded | step | resolved | reopened
+    # acknowledged | assigned | snoozed | muted | planned | marked | note
+    kind: Mapped[str] = mapped_column(String(20))
+    by: Mapped[str] = mapped_column(String(200), default="")  # "" = the service itself
+    detail: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
 
 
 class ChannelRow(Base):
@@ -861,6 +970,7 @@ class JobRow(Base):
     state: Mapped[str] = mapped_column(
         String(10), default="pending"
     )  # pending | running | done | failed
+    progress: Mapped[float | None] = mapped_column(Float)  # 0 to 1, of long ones
     result: Mapped[dict[str, Any] | None] = mapped_column(Json)
     error: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
