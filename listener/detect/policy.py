@@ -7,9 +7,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from listener.errors import InvalidInput
+from listener.types import Sensitivity
 
 SHORTEST_STEP = timedelta(minutes=1)
 LONGEST_STEP = timedelta(days=1)
+
+# Spikes that mere chance may raise in 30 days: about one a year, a quarter, a month, a week.
+FALSE_ALARMS = {
+    Sensitivity.LOW: 0.1,
+    Sensitivity.NORMAL: 0.35,
+    Sensitivity.HIGH: 1.0,
+    Sensitivity.HIGHEST: 4.3,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +73,8 @@ class Policy:
     def buckets(self, length: timedelta) -> int:
         """How many buckets ``length`` is, at least one."""
         return max(1, round(length / self.step))
+
+
+def policy_of(sensitivity: Sensitivity) -> Policy:
+    """The policy of a series that is watched with this sensitivity."""
+    return Policy(false_alarms=FALSE_ALARMS[sensitivity])

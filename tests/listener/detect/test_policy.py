@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from listener.detect.policy import Policy
+from listener.detect.policy import Policy, policy_of
 from listener.errors import InvalidInput
+from listener.types import Sensitivity
 
 
 @pytest.mark.parametrize(
@@ -30,3 +31,9 @@ def test_nonsense_is_refused(change: dict[str, Any], field: str) -> None:
 def test_fewer_false_alarms_raise_the_threshold() -> None:
     assert Policy(false_alarms=0.1).threshold == pytest.approx(1.0)
     assert Policy(false_alarms=1.0).threshold == 0
+
+
+def test_a_sensitivity_is_a_rate_of_false_alarms() -> None:
+    rates = [policy_of(sensitivity).false_alarms for sensitivity in Sensitivity]
+    assert rates == [0.1, 0.35, 1.0, 4.3]
+    assert policy_of(Sensitivity.NORMAL) == Policy()
