@@ -22,6 +22,7 @@ from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
 from api.routes import (
     alerts,
     brands,
+    channels,
     connections,
     feeds,
     generations,
@@ -66,6 +67,7 @@ GUARDED = (
     watches.router,
     notices.router,
     alerts.router,
+    channels.router,
     stats.router,
     insights.router,
     generations.router,

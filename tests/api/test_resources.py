@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from api.deps import Page
-from api.routes import alerts, brands, keys, stats, watches
+from api.routes import alerts, brands, channels, keys, stats, watches
 from builders import NOW, a_mention, a_read_mention, stored_brand, stored_watch
 from listener.pipeline.rollup import roll_up
 from listener.pipeline.screening import screen
@@ -332,7 +332,7 @@ def test_a_channel_shows_its_secrets_once(
     address = "https://hooks.example/a-secret-path"
     made = admin.post(f"{V1}/channels", json={"name": "ops", "address": address})
     assert made.status_code == 201, made.text
-    alerts.ChannelMade.model_validate(made.json())
+    channels.ChannelMade.model_validate(made.json())
     assert made.json()["address"] == address
     assert made.json()["secret"] == "whsec_made"
 
@@ -380,7 +380,7 @@ def test_deliveries_show_every_attempt(
             )
         work.commit()
     found = pages(client, "/deliveries")
-    Page[alerts.DeliveryOut].model_validate(client.get(f"{V1}/deliveries").json())
+    Page[channels.DeliveryOut].model_validate(client.get(f"{V1}/deliveries").json())
     assert [(d["attempt"], d["ok"], d["state"]) for d in found] == [
         *((3, True, "sent"), (2, False, "sent"), (1, False, "sent"))
     ]
