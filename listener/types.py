@@ -720,7 +720,8 @@ class Verdict:
 
     ``score`` is -log10 of how many such surprises are expected in 30 days of this series: 0 = one a
     month, 2 = one in a hundred months. ``window`` is the length over which ``observed`` and
-    ``window_expected`` are summed; it is the window that was most surprising.
+    ``window_expected`` are summed; it is the window that was most surprising. The bands are where
+    nineteen of twenty such counts lie, of the bucket and of the window: (low, high).
     """
 
     at: datetime
@@ -732,3 +733,5 @@ class Verdict:
     observed: float
     window_expected: float
     onset_at: datetime | None = None  # start of the surge, when is_spike
+    band: tuple[float, float] = (0.0, 0.0)
+    window_band: tuple[float, float] = (0.0, 0.0)

@@ -186,6 +186,10 @@ def detect(
     bucket: Annotated[
         float | None, typer.Option(help="Bucket length in minutes; else from the first two rows.")
     ] = None,
+    holidays: Annotated[
+        str | None,
+        typer.Option(help="Country whose public holidays are like Sundays: KR.", metavar="COUNTRY"),
+    ] = None,
 ) -> None:
     """Find spikes in a CSV of counts: timestamp,count in fixed buckets, empty = not collected.
 
@@ -198,6 +202,6 @@ def detect(
 
     length = timedelta(minutes=bucket) if bucket is not None else None
     with _lines(file) as lines:
-        for row in detect_rows(lines, length):
+        for row in detect_rows(lines, length, holidays=holidays):
             sys.stdout.write(row + "\n")
     sys.stdout.flush()

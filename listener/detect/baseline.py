@@ -15,6 +15,7 @@ from listener.detect.profile import fit_profile, profile_prior
 from listener.detect.surprise import Floats
 
 SATURDAY = 5
+SUNDAY = 6
 DAY = 86400
 DAY_FACTOR_MEMORY = 6.0  # half-life of a day-of-week factor, in occurrences of that day
 DAY_FACTOR_TRUST = 100.0  # counts worth of prior: standard deviation 0.1
@@ -43,7 +44,7 @@ class Place(NamedTuple):
     minute: int  # its 5-minute slot of the day
 
 
-class Calendar:
+class Grid:
     """The grid of a step length: how many slots a day has, and where a moment of the week lies."""
 
     __slots__ = ("_places", "_seconds", "first_day", "minutes", "per_day", "per_slot", "prior",
@@ -82,9 +83,9 @@ class Calendar:
 
 
 @lru_cache(maxsize=16)
-def calendar_of(step: timedelta) -> Calendar:
-    """The calendar of a step length; it holds nothing but what follows from that."""
-    return Calendar(step)
+def grid_of(step: timedelta) -> Grid:
+    """The grid of a step length; it holds nothing but what follows from that."""
+    return Grid(step)
 
 
 def moment_of(local: datetime) -> int:
@@ -108,19 +109,17 @@ class Baseline:
 
     __slots__ = ("_counts", "_day_counts", "_day_decay", "_day_expected", "_day_factors", "_days",
                  "_drift", "_expected", "_factors", "_learnt", "_log_factors", "_minute_counts",
-                 "_minute_decay", "_minute_expected", "_slot_decay", "_variance", "calendar",
+                 "_minute_decay", "_minute_expected", "_slot_decay", "_variance", "grid",
                  "level")  # fmt: skip
 
     def __init__(self, step: timedelta, *, season_half_life: timedelta) -> None:
-        calendar = self.calendar = calendar_of(step)
+        grid = self.grid = grid_of(step)
         days = timedelta(days=1)
-        self._slot_decay = 0.5 ** (1 / (season_half_life / days * calendar.per_slot))
-        self._day_decay = 0.5 ** (1 / (DAY_FACTOR_MEMORY * calendar.per_day))
-        self._minute_decay = 0.5 ** (
-            min(1.0, calendar.minutes / calendar.per_day) / MINUTE_HALF_LIFE
-        )
-        self._drift = DRIFT / calendar.per_day
-        cells = 2 * calendar.slots
+        self._slot_decay = 0.5 ** (1 / (season_half_life / days * grid.per_slot))
+        self._day_decay = 0.5 ** (1 / (DAY_FACTOR_MEMORY * grid.per_day))
+        self._minute_decay = 0.5 ** (min(1.0, grid.minutes / grid.per_day) / MINUTE_HALF_LIFE)
+        self._drift = DRIFT / grid.per_day
+        cells = 2 * grid.slots
         self._learnt = 0
         self.level = 0.0
         self._variance = 4.0  # of the log level
@@ -132,8 +131,8 @@ class Baseline:
         self._day_counts = [0.0] * 7
         self._day_expected = [0.0] * 7
         self._day_factors = [1.0] * 7
-        self._minute_counts = [0.0] * calendar.minutes
-        self._minute_expected = [0.0] * calendar.minutes
+        self._minute_counts = [0.0] * grid.minutes
+        self._minute_expected = [0.0] * grid.minutes
 
     @property
     def decays(self) -> tuple[float, float, float, float]:
@@ -146,7 +145,7 @@ class Baseline:
         factors = self._factors
         by_slot = (1 - share) * factors[left] + share * factors[right]
         mean = self.level * by_slot * self._day_factors[day]
-        if not self._minute_expected or self._learnt <= self.calendar.first_day:
+        if not self._minute_expected or self._learnt <= self.grid.first_day:
             return mean
         usual = self._minute_expected[minute]
         more = self._minute_counts[minute] - usual
@@ -174,12 +173,12 @@ class Baseline:
         far the level may wander.
         """
         day, cell, left, right, share, minute = place
-        calendar = self.calendar
+        grid = self.grid
         factors = self._factors
         by_slot = (1 - share) * factors[left] + share * factors[right]
         by_day = self._day_factors[day]
         self._learnt += 1
-        settled = self._learnt > calendar.first_day
+        settled = self._learnt > grid.first_day
         if settled:
             usual = self.level * by_slot * by_day
             spread = 1.0 + block * usual
@@ -203,18 +202,15 @@ class Baseline:
             self._learn_day(day, count, weight, by_slot)
         else:
             self._start()
-        if (
-            self._learnt >= calendar.first_day
-            and self._learnt % max(1, round(calendar.per_day)) == 0
-        ):
+        if self._learnt >= grid.first_day and self._learnt % max(1, round(grid.per_day)) == 0:
             self._fit(hour_dispersion)
 
     def _start(self) -> None:
         """The level as a plain mean; at the end of the first day it becomes that of the cells."""
         total, exposure = math.fsum(self._counts), math.fsum(self._days)
-        self.level = (total + 0.25) / (exposure + 0.5 * self.calendar.per_slot)
+        self.level = (total + 0.25) / (exposure + 0.5 * self.grid.per_slot)
         self._variance = min(1.0 / (total + 0.5) + FIRST_NOISE, 0.1)
-        if self._learnt == self.calendar.first_day:
+        if self._learnt == self.grid.first_day:
             self._expected = [value * self.level for value in self._expected]
 
     def _learn_day(self, day: int, count: float, weight: float, by_slot: float) -> None:
@@ -222,7 +218,7 @@ class Baseline:
         counts = self._day_counts[day] * decay + weight * count
         expected = self._day_expected[day] * decay + weight * self.level * by_slot
         self._day_counts[day], self._day_expected[day] = counts, expected
-        trust = DAY_FACTOR_TRUST + DAY_FACTOR_NOISE * self.level * self.calendar.per_day
+        trust = DAY_FACTOR_TRUST + DAY_FACTOR_NOISE * self.level * self.grid.per_day
         self._day_factors[day] = (counts + trust) / (expected + trust)
 
     def _fit(self, dispersion: float) -> None:
@@ -230,9 +226,9 @@ class Baseline:
             self._log_factors,
             np.array([self._counts]),
             np.array([self._expected]),
-            np.array([self._days]) / self.calendar.per_slot,
+            np.array([self._days]) / self.grid.per_slot,
             np.array([[dispersion]]),
-            self.calendar.prior,
+            self.grid.prior,
         )
         self._factors = np.exp(self._log_factors[0]).tolist()
 
@@ -268,7 +264,7 @@ class Baseline:
         self._counts, self._expected, self._days = (unpack(v) for v in dump[3:6])
         self._log_factors = np.array([unpack(dump[6])])
         self._factors = np.exp(self._log_factors[0]).tolist()
-        if self._learnt < self.calendar.first_day:
+        if self._learnt < self.grid.first_day:
             self._factors = [1.0] * len(self._factors)
         self._day_counts, self._day_expected, self._day_factors = (list(v) for v in dump[7:10])
         self._minute_counts, self._minute_expected = unpack(dump[10]), unpack(dump[11])

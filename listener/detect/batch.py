@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from listener.detect import baseline as base
 from listener.detect import spike
+from listener.detect.calendar import Calendar
 from listener.detect.policy import Policy
 from listener.detect.profile import fit_profile
 from listener.detect.surprise import LN10, Floats, nb_surprises
@@ -36,13 +37,21 @@ class BatchVerdict:
 
 
 class DetectorBatch:
-    """The state of ``size`` series that are stepped bucket by bucket, none left out."""
+    """The state of ``size`` series that are stepped bucket by bucket, none left out; the calendar
+    is that of all."""
 
-    def __init__(self, policy: Policy, size: int, tz: tzinfo | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        size: int,
+        tz: tzinfo | None = None,
+        calendar: Calendar | None = None,
+    ) -> None:
         self.policy, self.tz, self.size = policy, tz, size
+        self.calendar = calendar
         plan = self._plan = spike.Plan(policy)
-        self._calendar = calendar = base.calendar_of(policy.step)
-        self._baseline = _Baselines(policy, calendar, size)
+        self._grid = grid = base.grid_of(policy.step)
+        self._baseline = _Baselines(policy, grid, size)
         windows, longest = len(plan.lengths), plan.lengths[-1]
         self._rows = max(longest, plan.delay) + 1
         self._at = 0
@@ -90,10 +99,17 @@ class DetectorBatch:
         that may only undercount. ``at`` has to follow the last one by a step."""
         plan = self._plan
         moment = base.moment_of(at if self.tz is None else at.astimezone(self.tz))
-        place = self._calendar.place(moment)
+        factor: float | None = 1.0
+        if self.calendar is not None:
+            holiday, _, factor = self.calendar.at(at)
+            if holiday:
+                moment = base.SUNDAY * base.DAY + moment % base.DAY
+        place = self._grid.place(moment)
         known = counts == counts
+        if factor is None:
+            known, factor = np.zeros_like(known), 1.0
         complete = known if partial is None else known & ~partial
-        expected = self._baseline.at(place, self._spread[0])
+        expected = self._baseline.at(place, self._spread[0]) * factor
         seen = np.where(known, counts, 0.0)
         surprises = self._push(seen, np.where(known, expected, 0.0), known, complete)
         scores = self._score(surprises)
@@ -110,7 +126,7 @@ class DetectorBatch:
         self._calibrate(surprises, warm & complete)
         self._follow(best, surprises, score, warm, complete)
         self._seen += complete
-        self._learn(seen, expected, moment, best, surprise, complete)
+        self._learn(seen, expected, factor, moment, best, surprise, complete)
         self._at = (self._at + 1) % self._rows
         return BatchVerdict(expected, score, self.is_spike.copy(), np.where(known, best, -1))
 
@@ -205,12 +221,13 @@ class DetectorBatch:
         self,
         seen: Floats,
         expected: Floats,
+        factor: float,
         moment: int,
         best: NDArray[np.int64],
         surprise: Floats,
         complete: Flags,
     ) -> None:
-        plan, first_day = self._plan, self._calendar.first_day
+        plan, first_day = self._plan, self._grid.first_day
         hot = surprise >= spike.HOT
         self._hot = np.where(complete, hot, self._hot)
         heat = self._heat * plan.heat_decay + (1.0 - plan.heat_decay) * hot
@@ -218,7 +235,7 @@ class DetectorBatch:
         variance = expected + self._spread[0] * expected * expected
         most = expected + spike.LEARN_CAP * np.sqrt(np.maximum(variance, 0.25)) + 0.5
         capped = (self._seen > plan.first_hours) & (seen > expected)
-        believed = np.where(capped, np.minimum(seen, most), seen)
+        believed = np.where(capped, np.minimum(seen, most), seen) / factor
         silent = self._listen(seen, expected, complete)
         mark = np.where(self.is_spike, spike.OPEN, spike.SOUND)
         young = complete & (self._seen <= first_day)
@@ -270,7 +287,7 @@ class DetectorBatch:
         deep = below * below > 4.0 * (mass + self._spread[-1] * mass * mass)
         drift = np.where((below < 0) & deep, base.FAST_DRIFT, 1.0)
         self._baseline.learn(
-            self._calendar.place(moment),
+            self._grid.place(moment),
             believed,
             np.where((marks < spike.SOUND) & ~accepted, spike.SUSPECT_WEIGHT, 1.0),
             np.where((marks == spike.OPEN) & ~accepted, spike.SUSPECT_WEIGHT, 1.0),
@@ -284,11 +301,11 @@ class DetectorBatch:
 class _Baselines:
     """``Baseline`` of many series."""
 
-    def __init__(self, policy: Policy, calendar: base.Calendar, size: int) -> None:
+    def __init__(self, policy: Policy, grid: base.Grid, size: int) -> None:
         one = base.Baseline(policy.step, season_half_life=policy.season_half_life)
         self._slot_decay, self._day_decay, self._minute_decay, self._drift = one.decays
-        self._calendar = calendar
-        cells = 2 * calendar.slots
+        self._grid = grid
+        cells = 2 * grid.slots
         self._learnt = np.zeros(size)
         self.level = np.zeros(size)
         self._variance = np.full(size, 4.0)
@@ -300,8 +317,8 @@ class _Baselines:
         self._day_counts = np.zeros((7, size))
         self._day_expected = np.zeros((7, size))
         self._day_factors = np.ones((7, size))
-        self._minute_counts = np.zeros((calendar.minutes, size))
-        self._minute_expected = np.zeros((calendar.minutes, size))
+        self._minute_counts = np.zeros((grid.minutes, size))
+        self._minute_expected = np.zeros((grid.minutes, size))
 
     def _by_slot(self, place: base.Place) -> Floats:
         left, right = self._factors[place.left], self._factors[place.right]
@@ -310,7 +327,7 @@ class _Baselines:
 
     def at(self, place: base.Place, dispersion: Floats) -> Floats:
         mean: Floats = self.level * self._by_slot(place) * self._day_factors[place.day]
-        if not self._calendar.minutes:
+        if not self._grid.minutes:
             return mean
         usual = self._minute_expected[place.minute]
         more = self._minute_counts[place.minute] - usual
@@ -318,7 +335,7 @@ class _Baselines:
         clear = more * more / ((usual + 0.3) * spread)
         trust = base.MINUTE_TRUST * spread / (1.0 + clear / base.CLEAR)
         ratio = np.maximum(1.0 + more / (usual + trust), 0.1)
-        settled: Floats = np.where(self._learnt > self._calendar.first_day, mean * ratio, mean)
+        settled: Floats = np.where(self._learnt > self._grid.first_day, mean * ratio, mean)
         return settled
 
     def learn(
@@ -334,10 +351,10 @@ class _Baselines:
         drift: Floats,
     ) -> None:
         day, cell, _, _, _, minute = place
-        calendar = self._calendar
+        grid = self._grid
         by_slot, by_day = self._by_slot(place), self._day_factors[day].copy()
         self._learnt += taught
-        settled = taught & (self._learnt > calendar.first_day)
+        settled = taught & (self._learnt > grid.first_day)
         young = taught & ~settled
 
         usual = self.level * by_slot * by_day
@@ -352,7 +369,7 @@ class _Baselines:
             result: Floats = np.where(who, past * decay + new, past)
             return result
 
-        if calendar.minutes:
+        if grid.minutes:
             counts, expected = self._minute_counts, self._minute_expected
             decay = self._minute_decay
             counts[minute] = remember(counts[minute], decay, minute_weight * count, settled)
@@ -368,22 +385,22 @@ class _Baselines:
         counts = remember(self._day_counts[day], decay, weight * count, settled)
         expected = remember(self._day_expected[day], decay, weight * self.level * by_slot, settled)
         self._day_counts[day], self._day_expected[day] = counts, expected
-        trust = base.DAY_FACTOR_TRUST + base.DAY_FACTOR_NOISE * self.level * calendar.per_day
+        trust = base.DAY_FACTOR_TRUST + base.DAY_FACTOR_NOISE * self.level * grid.per_day
         self._day_factors[day] = np.where(settled, (counts + trust) / (expected + trust), by_day)
         if young.any():
             self._start(young)
-        daily = max(1, round(calendar.per_day))
-        due = taught & (self._learnt >= calendar.first_day) & (self._learnt % daily == 0)
+        daily = max(1, round(grid.per_day))
+        due = taught & (self._learnt >= grid.first_day) & (self._learnt % daily == 0)
         if due.any():
             self._fit(due, hour_dispersion)
 
     def _start(self, young: Flags) -> None:
         total, exposure = self._counts.sum(axis=0), self._days.sum(axis=0)
-        level = (total + 0.25) / (exposure + 0.5 * self._calendar.per_slot)
+        level = (total + 0.25) / (exposure + 0.5 * self._grid.per_slot)
         self.level = np.where(young, level, self.level)
         variance = np.minimum(1.0 / (total + 0.5) + base.FIRST_NOISE, 0.1)
         self._variance = np.where(young, variance, self._variance)
-        done = young & (self._learnt == self._calendar.first_day)
+        done = young & (self._learnt == self._grid.first_day)
         self._expected = np.where(done, self._expected * self.level, self._expected)
 
     def _fit(self, due: Flags, dispersion: Floats) -> None:
@@ -391,9 +408,9 @@ class _Baselines:
             self._log_factors[due],
             self._counts.T[due],
             self._expected.T[due],
-            self._days.T[due] / self._calendar.per_slot,
+            self._days.T[due] / self._grid.per_slot,
             dispersion[due][:, None],
-            self._calendar.prior,
+            self._grid.prior,
         )
         self._log_factors[due] = found
         self._factors[:, due] = np.exp(found).T

@@ -35,7 +35,7 @@ class Calendar:
 
     ``tz`` is where the dates are dates; None takes the wall clock of a moment as it stands. Events
     are those of the brand at hand; where several overlap their factors multiply, and one without a
-    factor wins.
+    factor (or with none above 0) wins.
     """
 
     __slots__ = ("_events", "_from", "_holidays", "_last", "_to", "tz")
@@ -69,7 +69,7 @@ class Calendar:
 
     def _factor(self, moment: datetime) -> float | None:
         factors = [e.factor for e in self._events if e.from_at <= moment < e.to_at]
-        known = [factor for factor in factors if factor is not None]
+        known = [factor for factor in factors if factor is not None and factor > 0]
         return math.prod(known) if len(known) == len(factors) else None
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import chain
 from typing import NamedTuple
 
+from listener.detect.calendar import Calendar, holidays_of
 from listener.detect.policy import LONGEST_STEP, SHORTEST_STEP, Policy
 from listener.detect.spike import Detector
 from listener.errors import InvalidInput
@@ -44,6 +45,7 @@ def detect_rows(
     *,
     tz: tzinfo | None = None,
     policy: Policy | None = None,
+    holidays: str | None = None,
 ) -> Iterator[str]:
     """Judge a CSV row by row; yields lines without line ends, the header first.
 
@@ -53,8 +55,8 @@ def detect_rows(
     of how many such surprises 30 days bring (-9 = not judged: warm-up or not collected),
     ``is_spike`` is 0 or 1. Streaming: what is yielded for a row depends on the rows up to it alone
     (and, for the first, on the step). Stamps without an offset are local time as they stand; those
-    with one are seen in ``tz``, or as they stand where that is None. Raises InvalidInput that names
-    the line.
+    with one are seen in ``tz``, or as they stand where that is None. ``holidays`` is a country
+    whose public holidays are expected to be like Sundays. Raises InvalidInput that names the line.
     """
     if bucket is not None:
         _check_step(bucket, "--bucket")
@@ -72,7 +74,9 @@ def detect_rows(
             bucket = second.at - first.at
             _check_step(bucket, f"Line {second.line}: the distance of the first two rows")
     step = bucket or ONE_ROW_STEP
-    detector = Detector(replace(policy or Policy(), step=step), None if first.naive else tz)
+    zone = None if first.naive else tz
+    calendar = Calendar(holidays_of(holidays), tz=zone) if holidays else None
+    detector = Detector(replace(policy or Policy(), step=step), zone, calendar)
     last: _Row | None = None
     for row in chain(waiting, rows):
         if last is not None and row.at - last.at != step:

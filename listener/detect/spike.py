@@ -15,7 +15,8 @@ PARTIAL    yes     yes   no     no     counted and expected: it can only underco
 UNKNOWN    no      no    no     no     missing on both sides; an open spike stays open
 =========  ======  ====  =====  =====  ==================================================
 
-Buckets left out between two steps are UNKNOWN.
+Buckets left out between two steps are UNKNOWN, and so is what the calendar has planned. A holiday
+is taken as a Sunday; a planned factor multiplies the expectation, and divides what is learnt.
 """
 
 from __future__ import annotations
@@ -27,10 +28,20 @@ from copy import copy
 from datetime import datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
-from listener.detect.baseline import DRIFT, FAST_DRIFT, MIN_START, NEW_DRIFT, Baseline, moment_of
+from listener.detect.baseline import (
+    DAY,
+    DRIFT,
+    FAST_DRIFT,
+    MIN_START,
+    NEW_DRIFT,
+    SUNDAY,
+    Baseline,
+    moment_of,
+)
+from listener.detect.calendar import Calendar
 from listener.detect.packing import pack, unpack
 from listener.detect.policy import Policy
-from listener.detect.surprise import LN10, nb_surprise
+from listener.detect.surprise import LN10, nb_band, nb_surprise
 from listener.types import Bucket, Coverage, Verdict
 
 VERSION = 2  # of the dumped state; raise it whenever the same buckets would give other verdicts
@@ -255,18 +266,21 @@ class Detector:
     """The state of one series: ``step`` it through buckets, ``copy`` it for provisional ones.
 
     ``tz`` is where people live: hours and weekdays of the season are taken there. None takes the
-    wall clock of the buckets as it stands. The state is small (some kB) and can always be rebuilt
-    by replaying buckets.
+    wall clock of the buckets as it stands. ``calendar`` tells holidays and planned events; it is no
+    part of the state. The state is small (some kB) and can always be rebuilt by replaying buckets.
     """
 
     __slots__ = ("_alerts", "_baseline", "_believed", "_calibrations", "_counts", "_excess2",
                  "_expected", "_heat", "_hot", "_incident", "_marks", "_mass", "_mass2", "_moments",
-                 "_observed", "_plan", "_seen", "_spread", "_zero_mass", "_zeros", "last_at",
-                 "policy", "tz")  # fmt: skip
+                 "_observed", "_plan", "_seen", "_spread", "_zero_mass", "_zeros", "calendar",
+                 "last_at", "policy", "tz")  # fmt: skip
 
-    def __init__(self, policy: Policy, tz: tzinfo | None = None) -> None:
+    def __init__(
+        self, policy: Policy, tz: tzinfo | None = None, calendar: Calendar | None = None
+    ) -> None:
         self.policy = policy
         self.tz = tz
+        self.calendar = calendar
         self.last_at: datetime | None = None  # start of the last bucket stepped through
         plan = self._plan = Plan(policy)
         size, longest = len(plan.lengths), plan.lengths[-1]
@@ -306,6 +320,7 @@ class Detector:
         """Judge the next bucket and learn from it. ValueError if it is not after the last one."""
         expected, score, best = self.judge(bucket.at, bucket.count, bucket.coverage)
         onset_at = self._incident.onset_at
+        mass, dispersion = max(self._mass[best], 0.0), self._spread[best]
         return Verdict(
             at=bucket.at,
             count=bucket.count,
@@ -314,8 +329,10 @@ class Detector:
             is_spike=onset_at is not None,
             window=self._plan.spans[best],
             observed=max(self._observed[best], 0.0),
-            window_expected=max(self._mass[best], 0.0),
+            window_expected=mass,
             onset_at=onset_at,
+            band=nb_band(expected, self._spread[0]),
+            window_band=nb_band(mass, dispersion),
         )
 
     def judge(
@@ -325,8 +342,13 @@ class Detector:
         self._move_to(at)
         moment = moment_of(at if self.tz is None else at.astimezone(self.tz))
         baseline = self._baseline
-        expected = baseline.at(baseline.calendar.place(moment), self._spread[0])
-        if count is None or coverage is Coverage.UNKNOWN:
+        factor: float | None = 1.0
+        if self.calendar is not None:
+            holiday, _, factor = self.calendar.at(at)
+            if holiday:
+                moment = SUNDAY * DAY + moment % DAY
+        expected = baseline.at(baseline.grid.place(moment), self._spread[0]) * (factor or 1.0)
+        if count is None or coverage is Coverage.UNKNOWN or factor is None:
             self._pass()
             return expected, UNJUDGED, len(self._mass) - 1
 
@@ -353,7 +375,7 @@ class Detector:
             self._follow(at, best, surprises, score, complete=complete)
         if complete:
             self._seen += 1
-            self._learn(count, expected, moment, best, surprise)
+            self._learn(count, expected, factor, moment, best, surprise)
         else:
             self._queue(0, 0.0, NONE)
             self._release()
@@ -473,7 +495,9 @@ class Detector:
                 highest, began = total, back
         return at - began * self.policy.step
 
-    def _learn(self, count: int, expected: float, moment: int, best: int, surprise: float) -> None:
+    def _learn(
+        self, count: int, expected: float, factor: float, moment: int, best: int, surprise: float
+    ) -> None:
         """Queue a complete bucket for the baseline, marked as what it is known to be so far."""
         plan = self._plan
         hot = self._hot = surprise >= HOT
@@ -483,9 +507,10 @@ class Detector:
             variance = expected + self._spread[0] * expected * expected
             most = expected + LEARN_CAP * math.sqrt(max(variance, 0.25)) + 0.5
             believed = min(believed, most)
+        believed /= factor
         mark = OPEN if self._incident.is_open else SOUND
         silent = self._listen(count, expected)
-        if self._seen <= self._baseline.calendar.first_day:
+        if self._seen <= self._baseline.grid.first_day:
             self._teach(moment, believed, SOUND)
             mark = NONE
         self._queue(moment, believed, mark)
@@ -541,7 +566,7 @@ class Detector:
         plan = self._plan
         baseline = self._baseline
         baseline.learn(
-            baseline.calendar.place(moment),
+            baseline.grid.place(moment),
             believed,
             weight,
             SUSPECT_WEIGHT if mark == OPEN and not accepted else 1.0,
@@ -584,11 +609,15 @@ class Detector:
 
     @classmethod
     def load(
-        cls, dump: Mapping[str, Any], policy: Policy, tz: tzinfo | None = None
+        cls,
+        dump: Mapping[str, Any],
+        policy: Policy,
+        tz: tzinfo | None = None,
+        calendar: Calendar | None = None,
     ) -> Detector | None:
         """A detector in the dumped state; None if version, policy or zone differ: replay the
         buckets then."""
-        detector = cls(policy, tz)
+        detector = cls(policy, tz, calendar)
         if dump.get("version") != VERSION or dump.get("setup") != detector._setup():
             return None
         detector._restore(dump)

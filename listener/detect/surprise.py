@@ -12,6 +12,8 @@ LEAST_MEAN = 1e-6
 LEAST_DISPERSION = 1e-6  # smaller is Poisson
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 
+BAND = 1.96  # normal deviates: nineteen counts of twenty lie in the band
+
 Floats = NDArray[np.float64]
 
 
@@ -54,3 +56,17 @@ def nb_surprises(count: Floats, mean: Floats, dispersion: Floats) -> Floats:
     found = (root * root / 2.0 + HALF_LOG_2PI - np.log(np.maximum(ratio, 1e-300))) / LN10
     result: Floats = np.where(judged, np.maximum(found, 0.0), 0.0)
     return result
+
+
+def nb_band(mean: float, dispersion: float) -> tuple[float, float]:
+    """Between what counts of this mean and variance ``mean + dispersion * mean**2`` usually lie:
+    about one in forty is below, one in forty above.
+
+    Wilson and Hilferty's cube root of the gamma distribution with the same two moments.
+    """
+    if mean <= 0:
+        return 0.0, 0.0
+    per_count = (1.0 + dispersion * mean) / mean  # variance / mean^2
+    middle, width = 1.0 - per_count / 9.0, BAND * math.sqrt(per_count) / 3.0
+    low, high = max(middle - width, 0.0), max(middle + width, 0.0)
+    return mean * low**3, max(mean, mean * high**3)

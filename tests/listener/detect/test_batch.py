@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from listener.detect.batch import DetectorBatch
+from listener.detect.calendar import Calendar
 from listener.detect.policy import Policy
 from listener.detect.spike import Detector
-from listener.types import Bucket, Coverage
+from listener.types import Bucket, Coverage, PlannedEvent
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
 Make = Callable[..., list[Bucket]]
@@ -35,8 +36,19 @@ def test_together_is_as_alone(
     counts[0, 3 * per_day : 3 * per_day + 40] = np.nan
     counts[1, 4 * per_day : 4 * per_day + 20] = 0.0
     partial[2, 4 * per_day : 4 * per_day + 9] = True
-    batch = DetectorBatch(policy, len(made))
-    alone = [Detector(policy) for _ in made]
+    planned = [
+        PlannedEvent(
+            id=n,
+            name="sale",
+            from_at=START + timedelta(days=n),
+            to_at=START + timedelta(days=n, hours=9),
+            factor=factor,
+        )
+        for n, factor in ((3, 2.0), (4, None))
+    ]
+    calendar = Calendar({(START + timedelta(days=2)).date(): "holiday"}, planned)
+    batch = DetectorBatch(policy, len(made), None, calendar)
+    alone = [Detector(policy, None, calendar) for _ in made]
     spikes = 0
     for i in range(counts.shape[1]):
         at = START + i * step

@@ -131,6 +131,24 @@ def test_stamps_with_offset_may_be_seen_in_a_zone() -> None:
     assert float(in_zone[2]) > float(as_is[2]) + 10
 
 
+def test_holidays_are_like_sundays() -> None:
+    """Half on Sundays: a Monday that is a holiday is expected to be quiet."""
+    start = datetime.fromisoformat("2026-07-13T00:00:00+09:00")
+    lines = ["timestamp,count"]
+    for i in range(24 * 36):
+        at = start + timedelta(hours=i)
+        lines.append(f"{at.isoformat()},{20 if at.weekday() == 6 else 60}")
+    monday = 24 * 35 + 12  # 17 August 2026, the substitute of Liberation Day
+    assert lines[monday + 1].startswith("2026-08-17T12")
+    usual, off = (
+        float(list(detect_rows(lines, holidays=holidays))[monday + 1].split(",")[2])
+        for holidays in (None, "KR")
+    )
+    assert off < 0.6 * usual
+    with pytest.raises(InvalidInput, match="holidays of 'ZZ'"):
+        list(detect_rows(lines, holidays="ZZ"))
+
+
 def test_fast_enough(series: Make) -> None:
     lines = as_csv(series(20, 3.0))
     before = time.process_time()

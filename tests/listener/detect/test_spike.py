@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from listener.detect.calendar import Calendar
 from listener.detect.packing import unpack
 from listener.detect.policy import Policy
 from listener.detect.spike import NONE, UNJUDGED, Detector
-from listener.types import Bucket, Coverage, Verdict
+from listener.types import Bucket, Coverage, PlannedEvent, Verdict
 
 DAY = 288
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -202,7 +203,7 @@ class TestState:
         buckets = series(11, waves=[(10 * DAY, 30, 10.0)])
         detector = Detector(Policy())
         for bucket in buckets[: 10 * DAY + 20]:
-            assert detector.step(bucket)
+            detector.step(bucket)
         loaded = Detector.load(json.loads(json.dumps(detector.dump())), Policy())
         assert loaded is not None
         rest = buckets[10 * DAY + 20 :]
@@ -344,3 +345,71 @@ def test_a_jump_of_years_is_fast(series: Make) -> None:
         detector.step(bucket)
     verdict = detector.step(Bucket(datetime(2090, 1, 1, tzinfo=UTC), 3))
     assert verdict.observed == 3
+
+
+class TestCalendar:
+    FIRST = 20 * DAY + 120  # a Sunday's fortnight later: Sunday 25 January 2026, 10:00
+
+    def campaign(self, factor: float | None, buckets: int = 96) -> Calendar:
+        begin = START + self.FIRST * timedelta(minutes=5)
+        end = begin + buckets * timedelta(minutes=5)
+        event = PlannedEvent(id=1, name="sale", from_at=begin, to_at=end, factor=factor)
+        return Calendar({}, [event])
+
+    def run(self, buckets: list[Bucket], calendar: Calendar | None) -> list[Verdict]:
+        detector = Detector(Policy(), None, calendar)
+        return [detector.step(bucket) for bucket in buckets]
+
+    def test_a_planned_surge_is_expected(self, series: Make) -> None:
+        """Three times the usual for eight hours, as announced."""
+        made, tripled = series(22, 4.0), series(22, 12.0, seed=2)
+        made[self.FIRST : self.FIRST + 96] = tripled[self.FIRST : self.FIRST + 96]
+        told, silent = self.run(made, self.campaign(3.0)), self.run(made, None)
+        assert edges(silent[self.FIRST - DAY :]) != []
+        assert edges(told[self.FIRST - DAY :]) == []
+        assert told[self.FIRST + 5].expected == pytest.approx(3 * silent[self.FIRST].expected, 0.1)
+        # and what was learnt from it is what is usual without it
+        later = self.FIRST + 200
+        assert told[later].expected == pytest.approx(
+            self.run(series(22, 4.0), None)[later].expected, 0.1
+        )
+
+    def test_more_than_was_planned_is_a_spike(self, series: Make) -> None:
+        made, more = series(22, 4.0), series(22, 40.0, seed=2)
+        made[self.FIRST + 30 : self.FIRST + 60] = more[self.FIRST + 30 : self.FIRST + 60]
+        (edge,) = edges(self.run(made, self.campaign(3.0))[self.FIRST :])
+        assert 30 <= edge < 34
+
+    def test_what_is_planned_without_a_factor_is_neither_judged_nor_learnt(
+        self, series: Make, covered: Cover
+    ) -> None:
+        made = series(22, 4.0)
+        loud = [
+            Bucket(b.at, 90) if self.FIRST <= i < self.FIRST + 96 else b for i, b in enumerate(made)
+        ]
+        gap = [
+            covered(b, Coverage.UNKNOWN) if self.FIRST <= i < self.FIRST + 96 else b
+            for i, b in enumerate(made)
+        ]
+        told, unknown = self.run(loud, self.campaign(None)), self.run(gap, None)
+        assert [v.is_spike for v in told] == [v.is_spike for v in unknown]
+        assert told[-1] == unknown[-1]
+        assert told[self.FIRST].score == UNJUDGED
+        assert told[self.FIRST].count == 90  # said as it is
+
+    def test_a_holiday_is_a_sunday(self) -> None:
+        """A Monday off, in a series that is quiet on weekends, and a busy one without calendar."""
+        step = timedelta(hours=1)
+        policy = Policy(step=step)
+        monday = START + timedelta(days=42)
+        assert monday.weekday() == 0
+        aware = Detector(policy, None, Calendar({monday.date(): "holiday"}))
+        plain = Detector(policy)
+        for i in range(42 * 24):
+            at = START + i * step
+            bucket = Bucket(at, 10 if at.weekday() >= 5 else 60)
+            aware.step(bucket)
+            plain.step(bucket)
+        noon = Bucket(monday + timedelta(hours=12), None, Coverage.UNKNOWN)
+        assert aware.copy().step(noon).expected < 0.4 * plain.copy().step(noon).expected
+        assert aware.copy().calendar is aware.calendar

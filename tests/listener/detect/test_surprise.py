@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
-from listener.detect.surprise import nb_surprise
+from listener.detect.surprise import nb_band, nb_surprise
 
 
 def slow(count: int, mean: float, dispersion: float) -> float:
@@ -51,3 +52,16 @@ def test_what_is_expected_does_not_surprise() -> None:
 def test_huge_counts_stay_finite() -> None:
     assert 1000 < nb_surprise(10**9, 1.0, 0.003) < math.inf
     assert nb_surprise(10**12, 0.0, 0.0) < math.inf
+
+
+@pytest.mark.parametrize(("mean", "dispersion"), [(2.0, 0.1), (30.0, 0.1), (500.0, 0.02)])
+def test_most_counts_lie_in_the_band(mean: float, dispersion: float) -> None:
+    rng = np.random.default_rng(5)
+    counts = rng.poisson(rng.gamma(1 / dispersion, mean * dispersion, 20_000))
+    low, high = nb_band(mean, dispersion)
+    assert 0 <= low < mean < high
+    assert 0.93 < ((counts >= np.floor(low)) & (counts <= np.ceil(high))).mean() < 0.99
+
+
+def test_nothing_expected_has_no_band() -> None:
+    assert nb_band(0.0, 0.1) == (0.0, 0.0)
