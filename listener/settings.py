@@ -43,6 +43,11 @@ class Settings(BaseSettings):
     timezone: str = Field(
         "Asia/Seoul", description="Time zone of the workspace: days on charts, hours in reports."
     )
+    holidays: str = Field(
+        "KR",
+        pattern="^([A-Za-z]{2})?$",
+        description="Country whose public holidays count as Sundays (ISO 3166); empty: none.",
+    )
     language: str = Field(
         "ko", pattern="^(ko|en)$", description="Language of screens and alerts by default."
     )

@@ -6,6 +6,7 @@ Heavy imports stay inside the commands, so that ``--help`` and the text commands
 from __future__ import annotations
 
 from listener.cli import (
+    calendar,
     collect,
     connection,
     database,
@@ -22,6 +23,7 @@ from listener.cli.base import app
 
 __all__ = [
     "app",
+    "calendar",
     "collect",
     "connection",
     "database",
