@@ -22,9 +22,20 @@ from listener.types import Brand
 PARAMETERS = (
     *("q", "brand", "source", "kind", "language", "sentiment", "complaint", "topic", "tag"),
     *("rating_gte", "rating_lte", "since", "until", "author", "watch"),
-    *("flagged", "story"),
+    *("flagged", "story", "product", "version", "country", "place"),
+    *("rated", "low_rating", "own", "once"),
 )
-_LISTS = frozenset({"source", "kind", "language", "sentiment", "topic", "tag"})
+_LISTS = frozenset({"source", "kind", "language", "sentiment", "topic", "tag", "country"})
+_WORDS: Mapping[str, tuple[str, str, str, str]] = {  # if true, and if not
+    "complaint": ("불만", "complaints", "불만 아님", "no complaints"),
+    "flagged": (
+        *("협찬·홍보·반복 글만", "sponsored, promotional, repeated"),
+        *("협찬·홍보·반복 글 빼고", "no sponsored, promotional, repeated"),
+    ),
+    "rated": ("별점 있는 글", "rated", "별점 없는 글", "not rated"),
+    "low_rating": ("낮은 별점", "low ratings", "낮은 별점 빼고", "no low ratings"),
+    "own": ("브랜드가 쓴 글", "by the brand itself", "브랜드가 쓴 글 빼고", "not by the brand"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +194,8 @@ def _words(view: View, say: Speaker, name: str, value: str, brands: Mapping[str,
         return view.source_name(value)
     if name == "brand":
         return brands[value].name if value in brands else value
-    if name == "complaint":
-        return say("불만", "complaints") if value == "true" else say("불만 아님", "no complaints")
+    if name in _WORDS:
+        return say(*_WORDS[name][:2]) if value == "true" else say(*_WORDS[name][2:])
     if name in ("since", "until"):
         at = _time(view, value, ends=False)
         told = value if at is None or len(value) == 10 else say.when(at)
@@ -199,12 +210,18 @@ def _words(view: View, say: Speaker, name: str, value: str, brands: Mapping[str,
         return say("별점 {x} 이하", "rating ≤ {x}", x=value)
     if name == "author":
         return say("작성자 {x}", "by {x}", x=say.writer(value))
-    if name == "flagged":
+    if name == "once":
         return (
-            say("협찬·홍보·반복 글만", "sponsored, promotional, repeated")
-            if value == "true"
-            else say("협찬·홍보·반복 글 빼고", "no sponsored, promotional, repeated")
+            say("같은 글은 첫 글만", "first copies only")
+            if value == "story"
+            else say("작성자마다 하루 첫 글만", "each author's first of the day")
         )
+    if name == "product":
+        return say("상품 {x}", "product {x}", x=value)
+    if name == "version":
+        return say("버전 {x}", "version {x}", x=value)
+    if name in ("country", "place"):
+        return say("지역 {x}", "in {x}", x=value)
     if name == "story":
         return say("같은 글 묶음 #{x}", "copies of story #{x}", x=value)
     if name == "watch":

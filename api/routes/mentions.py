@@ -108,6 +108,26 @@ class FilterQuery(BaseModel):
         description="Copies of one story, by its id (`story` of a mention in full). That a mention "
         "joins or leaves a story is no change of the mention.",
     )
+    product: str | None = Field(
+        None, max_length=400, description="A product, exactly as the source names it."
+    )
+    version: str | None = Field(None, max_length=400, description="A version of a product.")
+    country: str | None = Field(
+        None, max_length=400, description="Countries as sources tell them, separated by commas."
+    )
+    place: str | None = Field(None, max_length=400, description="A place, as the source names it.")
+    rated: bool | None = Field(None, description="Whether it has a rating.")
+    low_rating: bool | None = Field(
+        None,
+        description="Whether it is rated in the lower two fifths of its scale: 2 of 5 or worse.",
+    )
+    own: bool | None = Field(None, description="Whether the brand itself wrote it.")
+    once: Literal["story", "author"] | None = Field(
+        None,
+        description="`story`: each story at the first copy in the filter; `author`: each author at "
+        "the first mention of the day (UTC). The first of all times: `since` and `until` choose "
+        "among these. That an earlier copy is found is no change of a mention.",
+    )
 
 
 class MentionQuery(FilterQuery):
@@ -252,6 +272,14 @@ def to_filter(
         matched=matched,
         flagged=query.flagged,
         story_id=query.story,
+        own=query.own,
+        product=query.product,
+        version=query.version,
+        countries=_list(query.country, "country"),
+        place=query.place,
+        rated=query.rated,
+        low_rating=query.low_rating,
+        once=query.once,
     )
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import orjson
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     ScalarSelect,
     Select,
@@ -19,10 +20,12 @@ from sqlalchemy import (
     bindparam,
     cast,
     exists,
+    false,
     func,
     literal_column,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
@@ -46,6 +49,9 @@ from listener.store.tables import (
 )
 
 UNSCORED = "unscored"  # as a label: there is no sentiment, which is not neutral
+ONCE = ("story", "author")  # what may be counted at its first mention only
+LOWER = 0.4  # the lower two fifths of a scale: 2 of 5 or worse
+DAY_US = 86_400_000_000  # in microseconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +64,11 @@ class MentionFilter:
     kept for a while only. ``named`` says that ``author`` may also be a handle or name, where these
     may be seen. ``grouped`` shows one copy of each story: its lead, or if that is not in the
     filter the newest copy that is; for lists only, as readers of changes are not told of it.
+
+    ``own`` is the brand's own voice, ``rated`` whether there is a rating, ``low_rating`` whether it
+    is in the lower two fifths of its scale. ``once`` = "story" takes each story at its first copy
+    in the filter, "author" each author at the first mention of the day (UTC); "first" is of all
+    times, whatever ``since`` and ``until`` say, so that the mentions of two days can be summed.
     """
 
     brand_id: int | None = None
@@ -80,6 +91,14 @@ class MentionFilter:
     flagged: bool | None = None
     story_id: int | None = None
     grouped: bool = False
+    own: bool | None = None
+    product: str | None = None
+    version: str | None = None
+    countries: tuple[str, ...] = ()
+    place: str | None = None
+    rated: bool | None = None
+    low_rating: bool | None = None
+    once: str | None = None  # of ONCE
 
     @property
     def asks_readings(self) -> bool:
@@ -88,7 +107,18 @@ class MentionFilter:
 
     def fingerprint(self) -> str:
         """Equal for equal filters: a mark is of use for the filter it was made with only."""
-        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
+        told = ", ".join(
+            f"{one.name}={getattr(self, one.name)!r}"
+            for one in fields(self)
+            # What filters did not have once is left out where it is not used: marks stay good.
+            if one.name not in _LATER or getattr(self, one.name) != one.default
+        )
+        return hashlib.sha256(f"MentionFilter({told})".encode()).hexdigest()[:16]
+
+
+_LATER = frozenset(
+    ("own", "product", "version", "countries", "place", "rated", "low_rating", "once")
+)
 
 
 # On the tables, not the mapped classes: those cost as much as the database takes for a page.
@@ -168,8 +198,18 @@ def items_of(
 ) -> Query:
     """(seq, JSON, more) of a filter's mentions; ``session`` is needed for a search only."""
     query = select_items(shape, *more, outer=not wanted.matched)
-    query = query.where(*_conditions(wanted, shape, session))
-    return query.where(*_in_front(wanted, shape, session)) if wanted.grouped else query
+    return query.where(*conditions(wanted, shape, session))
+
+
+def conditions(
+    wanted: MentionFilter, shape: Shape, session: Session | None
+) -> Iterator[ColumnElement[bool]]:
+    """What holds of a row of MENTION exactly where the filter selects it."""
+    yield from _conditions(wanted, shape, session)
+    if wanted.once is not None:
+        yield from _firsts(wanted, shape, session)
+    if wanted.grouped:
+        yield from _in_front(wanted, shape, session)
 
 
 def select_items(shape: Shape, *more: ColumnElement[Any], outer: bool) -> Query:
@@ -205,9 +245,23 @@ def _conditions(
         (mention.source, wanted.sources),
         (mention.kind, wanted.kinds),
         (mention.language, wanted.languages),
+        (mention.country, wanted.countries),
     ):
         if values:
             yield column.in_(values)
+    for column, value in (
+        (mention.product, wanted.product),
+        (mention.product_version, wanted.version),
+        (mention.place, wanted.place),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.own is not None:
+        yield mention.is_own.is_(wanted.own)
+    if wanted.rated is not None:
+        yield _fits(mention) if wanted.rated else ~_fits(mention)
+    if wanted.low_rating is not None:
+        yield _is_low(mention) if wanted.low_rating else ~_is_low(mention)
     if wanted.asks_readings:
         yield _read_as(wanted, shape, mention)
     if wanted.rating_gte is not None:
@@ -236,6 +290,43 @@ def _conditions(
     if wanted.story_id is not None:
         copy = MentionStoryRow.__table__.alias("wanted_copy").c
         yield mention.id.in_(select(copy.mention_id).where(copy.story_id == wanted.story_id))
+
+
+def _fits(mention: Columns) -> ColumnElement[bool]:
+    """Whether there is a rating, and on its scale: as ``enrich.complaint.rating_share``."""
+    low, high = func.coalesce(mention.rating_min, 1.0), func.coalesce(mention.rating_max, 5.0)
+    fits = and_(low < high, mention.rating >= low, mention.rating <= high)
+    return func.coalesce(fits, false())
+
+
+def _is_low(mention: Columns) -> ColumnElement[bool]:
+    low, high = func.coalesce(mention.rating_min, 1.0), func.coalesce(mention.rating_max, 5.0)
+    share = (mention.rating - low) / func.nullif(high - low, 0.0)
+    return and_(_fits(mention), func.coalesce(share <= LOWER, false()))
+
+
+def _firsts(
+    wanted: MentionFilter, shape: Shape, session: Session | None
+) -> Iterator[ColumnElement[bool]]:
+    """That no earlier mention of the same story (or author and day) is in the filter."""
+    earlier = MentionRow.__table__.alias("earlier").c
+    ever = replace(wanted, since=None, until=None, once=None, grouped=False)
+    before = or_(
+        earlier.event_at < MENTION.event_at,
+        and_(earlier.event_at == MENTION.event_at, earlier.id < MENTION.id),
+    )
+    if wanted.once == "story":
+        own = MentionStoryRow.__table__.alias("own_copy").c
+        other = MentionStoryRow.__table__.alias("earlier_copy").c
+        same = (own.mention_id == MENTION.id, other.story_id == own.story_id)
+        linked = exists().where(*same, earlier.id == other.mention_id)
+    else:
+        at, own_at = (type_coerce(c.event_at, BigInteger) for c in (earlier, MENTION))
+        day = own_at - own_at % DAY_US
+        linked = exists().where(
+            earlier.author_id == MENTION.author_id, at >= day, at < day + DAY_US
+        )
+    yield ~linked.where(before, *_conditions(ever, shape, session, earlier))
 
 
 def _called(author: str, named: bool) -> Select[tuple[int]]:

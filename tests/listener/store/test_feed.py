@@ -9,7 +9,7 @@ import pytest
 
 from builders import NOW, a_mention, a_read_mention, a_reading, a_sentiment, stored_brand
 from listener.errors import CursorExpired, NotFound
-from listener.store import changes, feed
+from listener.store import changes, feed, screening
 from listener.store.feed import Mark, MentionFilter
 from listener.store.items import BrandName, BrandReading, Deleted, FoundSpan, Item, Left
 from listener.store.work import Database
@@ -529,3 +529,68 @@ def test_tags_select_and_what_loses_its_tag_leaves(
     write(database, post(1, brands[0], text="하늘 이제 왔어요"))
     (left,) = changes_of(database, wanted, page.mark).items
     assert (left.id, left.change) == (1, "left")
+
+
+def test_filters_of_what_a_spike_is_about(database: Database, brands: Sequence[int]) -> None:
+    def told(number: int, hours: float, **fields: object) -> ReadMention:
+        at = NOW - timedelta(hours=hours)
+        return post(number, brands[0], published_at=at, **fields)
+
+    write(
+        database,
+        told(1, 1, product="쿠션, 21호", product_version="2.0", country="KR", place="강남"),
+        told(2, 2, product="크림", country="US", rating=2.0),
+        told(3, 3, rating=4.0, rating_min=0.0, rating_max=10.0),
+        told(4, 4, rating=4.0),
+        told(5, 5, rating=7.0),  # does not fit the scale of five that nothing says otherwise of
+        told(6, 6, is_own=True),
+    )
+    for wanted, expected in (
+        (MentionFilter(product="쿠션, 21호"), {1}),
+        (MentionFilter(version="2.0", place="강남"), {1}),
+        (MentionFilter(countries=("KR", "US")), {1, 2}),
+        (MentionFilter(rated=True), {2, 3, 4}),
+        (MentionFilter(rated=False), {1, 5, 6}),
+        (MentionFilter(low_rating=True), {2, 3}),
+        (MentionFilter(low_rating=False), {1, 4, 5, 6}),
+        (MentionFilter(own=True), {6}),
+        (MentionFilter(own=False, rated=False), {1, 5}),
+    ):
+        assert {item.id for item in all_changes(database, wanted).items} == expected, wanted
+
+
+def test_what_is_counted_once_is_counted_at_its_first(
+    database: Database, brands: Sequence[int]
+) -> None:
+    who = RawAuthor(native_id="u1")
+    ages = (30, 20, 10, 2, 1)  # hours; NOW is noon
+    write(
+        database,
+        *(
+            post(n, brands[n == 1], author=who, published_at=NOW - timedelta(hours=age))
+            for n, age in enumerate(ages, 1)
+        ),
+        post(6, brands[0], author=None, published_at=NOW),
+    )
+    with database.write() as work:
+        (story,) = screening.begin(work.session, [2], now_us=0)
+        screening.join(work.session, [(n, story, "exact") for n in (1, 2, 3, 5)])
+        work.commit()
+    brand = MentionFilter(brand_id=brands[0])
+    with database.read() as session:
+
+        def found(wanted: MentionFilter) -> set[int]:
+            return {item.id for _, item in feed.newest(session, wanted)}
+
+        # The copy of the other brand does not count for this one.
+        assert found(replace(brand, once="story")) == {2, 4, 6}
+        assert found(replace(brand, once="story", since=NOW - timedelta(hours=11))) == {4, 6}
+        assert found(replace(MentionFilter(), once="story")) == {1, 4, 6}
+        # Nobody knows whether two without a name are one.
+        assert found(replace(brand, once="author")) == {2, 3, 6}
+        assert feed.count(session, replace(brand, once="author"), limit=9) == 3
+
+
+def test_marks_from_before_a_filter_learnt_more_stay_good() -> None:
+    assert MentionFilter(brand_id=3, labels=("negative",)).fingerprint() == "853b68ae21213792"
+    assert MentionFilter(own=False).fingerprint() != MentionFilter().fingerprint()
