@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from listener.errors import Conflict, InvalidInput, NotFound
+from listener.store import rules
 from listener.store.tables import BrandRow, CounterRow
 from listener.store.upsert import insert_update
 from listener.types import Brand
@@ -38,7 +39,8 @@ def create(
     competitor: bool = False,
     now: datetime,
 ) -> Brand:
-    """Add a brand. Raises InvalidInput, or Conflict when the name is taken.
+    """Add a brand with the rules that come with one. Raises InvalidInput, or Conflict when the
+    name is taken.
 
     Words are trimmed, doubles dropped, and hashtags and handles lose their sign.
     """
@@ -55,6 +57,7 @@ def create(
     row = BrandRow(**words, competitor=competitor, terms_version=_version(words), created_at=now)
     session.add(row)
     session.flush()
+    rules.add_defaults(session, row.id, competitor=competitor, now=now)
     return from_row(row)
 
 
@@ -73,7 +76,10 @@ def update(session: Session, brand_id: int, **fields: Any) -> Brand:
     _check_free(session, words["name"], besides=brand_id)
     for key, value in words.items():
         setattr(row, key, value)
-    row.competitor = bool(fields.get("competitor", row.competitor))
+    competitor = bool(fields.get("competitor", row.competitor))
+    if competitor != row.competitor:
+        row.competitor = competitor
+        rules.change_sides(session, brand_id, competitor=competitor)
     row.terms_version = _version(words)
     session.flush()
     return from_row(row)
