@@ -5,14 +5,27 @@ Pure: facts in, words out. Nothing here knows who reads it or how it travels.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 Named: TypeAlias = Callable[[str, str], str]  # (topic, "ko" or "en") -> what it is called
-EVENTS = ("alert.opened", "alert.escalated", "alert.resolved", "test")
+Pick: TypeAlias = Callable[[str, str], str]  # (Korean, English) -> the one that is wanted
+EVENTS = (
+    "alert.opened",
+    "alert.escalated",
+    "alert.reminder",
+    "alert.resolved",
+    "alert.acknowledged",
+    "alert.digest",
+    "test",
+)
+# Events after which somebody should say that they have seen it.
+ASKING = frozenset({"alert.opened", "alert.escalated", "alert.reminder"})
+FOR_PROGRAMS = frozenset({"alert.acknowledged"})  # people hear nothing new from it
+_LISTED = 20  # alerts in a digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +40,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpikeFacts:
-    """One spike of an alert. ``share`` of a topic or source is in 0..1."""
+    """One spike of an alert. ``share`` of a topic or source is in 0..1.
+
+    ``said`` holds the sentences that explain it, by language; they stand in for the bare shares.
+    """
 
     spike_id: int
     dimension: str
@@ -42,11 +58,17 @@ class SpikeFacts:
     phrases: tuple[str, ...] = ()
     authors: int | None = None
     stories: int | None = None
+    trend: bool = False
+    said: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFacts:
-    """All that an alert's message is made of, read at the moment of sending."""
+    """All that an alert's message is made of, read at the moment of sending.
+
+    ``acknowledge_url`` is the link of this very channel; ``alerts`` are those of a digest, and
+    ``why`` says what held them back: "storm" or "quiet".
+    """
 
     alert_id: int
     brand: str
@@ -56,21 +78,59 @@ class AlertFacts:
     spikes: tuple[SpikeFacts, ...]
     samples: tuple[Sample, ...] = ()
     url: str | None = None
+    rules: tuple[str, ...] = ()
+    acknowledge_url: str | None = None
+    acknowledged_by: str = ""
+    acknowledged_at: datetime | None = None
+    reminders: int = 0
+    alerts: tuple[AlertFacts, ...] = ()
+    why: str = ""
+
+    @property
+    def lead(self) -> SpikeFacts | None:
+        """The spike that says most: one that goes on, a count, the highest."""
+        return max(
+            self.spikes, key=lambda s: (s.resolved_at is None, not s.trend, s.score), default=None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A message for people."""
+    """A message for people. ``brief`` is for places that take a few lines only; "" = the body."""
 
     title: str
     body: str
+    brief: str = ""
+    url: str | None = None
+    acknowledge_url: str | None = None
 
+
+# --- what a series is called ---------------------------------------------------------------------
 
 _SERIES = {
     "all": ("언급", "mentions"),
     "negative": ("부정 언급", "negative mentions"),
     "complaint": ("불만", "complaints"),
     "low_rating": ("낮은 별점", "low ratings"),
+    "rated": ("별점", "ratings"),
+    "own": ("자사 글", "posts of our own"),
+    "flagged": ("광고·봇 의심 글", "suspected ads and bots"),
+}
+_MEANS = {
+    "share:negative": ("부정 비율", "share of negatives"),
+    "mean:rating": ("평균 별점", "mean rating"),
+    "mean:sentiment": ("순호감도", "net sentiment"),
+}
+_SINGLE = {
+    "viral": ("빠르게 퍼지는 글", "a post that goes viral"),
+    "spread": ("여러 채널로 번지는 이야기", "a story that spreads over channels"),
+    "rule": ("규칙에 맞는 글", "mentions that fit a rule"),
+}
+_LANGUAGES = {"ko": ("한국어", "Korean"), "en": ("영어", "English"), "ja": ("일본어", "Japanese")}
+_COUNTRIES = {
+    "KR": ("한국", "South Korea"),
+    "US": ("미국", "the United States"),
+    "JP": ("일본", "Japan"),
 }
 
 
@@ -86,19 +146,47 @@ def series_name(dimension: str, language: str, named: Named = topic_name) -> str
     """
     column = 0 if language == "ko" else 1
     kind, _, rest = dimension.partition(":")
-    if kind == "topic":
-        topic, _, of = rest.partition(":")
-        name = named(topic, language)
+    if kind in ("share", "mean"):
+        what, _, scope = rest.partition(":")
+        name = _MEANS.get(f"{kind}:{what}", (rest, rest))[column]
+        return _of(scope, name, column, named) if scope else name
+    if kind == "new":
+        return f"새 화제 ‘{rest}’" if column == 0 else f"the new topic “{rest}”"
+    if kind in _SINGLE:
+        return _SINGLE[kind][column]
+    if kind in ("topic", "source", "language", "country"):
+        value, _, of = rest.partition(":")
         what = _SERIES.get(of or "all", (of, of))[column]
-        return f"{name} {what}" if language == "ko" else f"{what} about {name}"
-    if kind == "source":
-        return f"{rest} 언급" if language == "ko" else f"mentions on {rest}"
+        return _of(f"{kind}:{value}", what, column, named)
     return _SERIES.get(dimension, (dimension, dimension))[column]
+
+
+def _of(scope: str, what: str, column: int, named: Named) -> str:
+    """``what`` (a count, a mean) of one topic, source, language or country."""
+    kind, _, value = scope.partition(":")
+    if kind == "topic":
+        name = named(value, ("ko", "en")[column])
+        return (f"{name} {what}", f"{what} about {name}")[column]
+    if kind == "language":
+        name = _LANGUAGES.get(value, (value, value))[column]
+        return (f"{name} {what}", f"{what} in {name}")[column]
+    if kind == "country":
+        name = _COUNTRIES.get(value, (value, value))[column]
+        return (f"{name} {what}", f"{what} from {name}")[column]
+    return (f"{value} {what}", f"{what} on {value}")[column]
+
+
+def is_count(dimension: str) -> bool:
+    """Whether the numbers of its spikes are numbers of mentions, to be set against the usual."""
+    return dimension.partition(":")[0] not in ("share", "mean", "new", "viral", "spread")
 
 
 def ratio(spike: SpikeFacts) -> float | None:
     """Observed over expected; None when next to nothing was expected."""
     return spike.observed / spike.expected if spike.expected >= 0.5 else None
+
+
+# --- words ---------------------------------------------------------------------------------------
 
 
 def compose(
@@ -108,97 +196,222 @@ def compose(
 
     ``named`` tells what a topic is called in a language.
     """
-    write = _korean if language == "ko" else _english
-    return write(facts, event, tz, named)
+    words = _Words("ko" if language == "ko" else "en", tz, named)
+    if event == "alert.digest":
+        return words.digest(facts)
+    lead = facts.lead
+    if event == "test" or lead is None:
+        return words.test()
+    return words.alert(facts, event, lead)
 
 
-def _lead(facts: AlertFacts) -> SpikeFacts | None:
-    return max(facts.spikes, key=lambda s: s.score, default=None)
+def lasted(span: timedelta, pick: Pick) -> str:
+    """A length of time to the minute, or to the hour beyond a day."""
+    minutes = max(1, round(span / timedelta(minutes=1)))
+    days, hours = minutes // 1440, minutes % 1440 // 60
+    if days:
+        more = pick(f" {hours}시간", f" {hours} h") if hours else ""
+        return pick(f"{days}일", f"{days} d") + more
+    if hours:
+        rest = minutes % 60
+        more = pick(f" {rest}분", f" {rest} min") if rest else ""
+        return pick(f"{hours}시간", f"{hours} h") + more
+    return pick(f"{minutes}분", f"{minutes} min")
 
 
-def _local(at: datetime, tz: ZoneInfo, form: str) -> str:
-    return at.astimezone(tz).strftime(form)
+class _Words:
+    """One language's words."""
 
+    def __init__(self, language: str, tz: ZoneInfo, named: Named) -> None:
+        self._language = language
+        self._tz = tz
+        self._named = named
 
-def _korean(facts: AlertFacts, event: str, tz: ZoneInfo, named: Named) -> Text:
-    spike = _lead(facts)
-    if event == "test" or spike is None:
-        return Text(
-            title="[Listener] 시험 알림",
-            body="이 채널로 알림이 정상적으로 도착합니다. 실제 급증이 아닙니다.",
+    def _pick(self, ko: str, en: str) -> str:
+        return ko if self._language == "ko" else en
+
+    def _at(self, moment: datetime) -> str:
+        return moment.astimezone(self._tz).strftime(self._pick("%m월 %d일 %H:%M", "%d %b %H:%M"))
+
+    def _series(self, spike: SpikeFacts) -> str:
+        return series_name(spike.dimension, self._language, self._named)
+
+    def test(self) -> Text:
+        title = self._pick("[Listener] 시험 알림", "[Listener] Test alert")
+        body = self._pick(
+            "이 채널로 알림이 정상적으로 도착합니다. 실제 급증이 아닙니다.",
+            "Alerts reach this channel. This is not a real spike.",
         )
-    series = series_name(spike.dimension, "ko", named)
-    times = ratio(spike)
-    how = f"평소의 {times:.1f}배" if times else f"평소 {spike.expected:.1f}건"
-    if event == "alert.resolved":
-        head = f"[해소] {facts.brand} {series} 급증이 끝났습니다"
-    elif event == "alert.escalated":
-        head = f"[심화] {facts.brand} {series} 급증 — {spike.observed:.0f}건, {how}"
-    else:
-        head = f"[급증] {facts.brand} {series} {spike.observed:.0f}건, {how}"
-    lines = [
-        f"{_local(spike.onset_at, tz, '%m월 %d일 %H:%M')}부터 {series} {spike.observed:.0f}건"
-        f" (예상 {spike.expected:.1f}건)."
-    ]
-    if spike.resolved_at:
-        ended = _local(spike.resolved_at, tz, "%m월 %d일 %H:%M")
-        lines.append(f"{ended}에 평소 수준으로 돌아왔습니다.")
-    if spike.topics:
-        shares = ", ".join(f"{named(t, 'ko')} {s:.0%}" for t, s in spike.topics[:3])
-        lines.append(f"주제: {shares}")
-    if spike.sources:
-        lines.append("채널: " + ", ".join(f"{s} {share:.0%}" for s, share in spike.sources[:4]))
-    if spike.phrases:
-        lines.append("두드러진 표현: " + ", ".join(spike.phrases[:5]))
-    if spike.authors is not None and spike.stories is not None:
-        lines.append(f"작성자 {spike.authors}명, 서로 다른 글 {spike.stories}건")
-    lines += _samples(facts, "대표 글")
-    if facts.url:
-        lines.append(f"자세히 보기: {facts.url}")
-    return Text(title=head, body="\n".join(lines))
+        return Text(title=title, body=body, brief=body)
 
-
-def _english(facts: AlertFacts, event: str, tz: ZoneInfo, named: Named) -> Text:
-    spike = _lead(facts)
-    if event == "test" or spike is None:
+    def alert(self, facts: AlertFacts, event: str, lead: SpikeFacts) -> Text:
+        pick = self._pick
+        title = self._title(facts, event, lead)
+        lines = [self._since(lead)]
+        if event == "alert.reminder":
+            lines.insert(0, self._nobody(facts))
+        if facts.acknowledged_at is not None and event in ("alert.resolved", "alert.acknowledged"):
+            who = facts.acknowledged_by or pick("누군가", "somebody")
+            at = self._at(facts.acknowledged_at)
+            lines.append(pick(f"{at} {who} 확인", f"Seen by {who}, {at}."))
+        if lead.resolved_at:
+            at = self._at(lead.resolved_at)
+            span = lasted(lead.resolved_at - lead.onset_at, pick)
+            lines.append(
+                pick(
+                    f"{at}에 평소 수준으로 돌아왔습니다 ({span} 동안 이어짐).",
+                    f"Back to normal at {at}, after {span}.",
+                )
+            )
+        lines += self._why(lead)
+        lines += self._besides(facts, lead)
+        lines += self._samples(facts)
+        if facts.rules:
+            lines.append(pick("규칙: ", "Rules: ") + ", ".join(facts.rules[:3]))
+        asks = facts.acknowledge_url if event in ASKING else None
+        links = self._links(facts.url, asks)
+        # The shortest form names the page only: a link to acknowledge takes 200 characters.
+        brief = "\n".join([title, *self._links(facts.url, None)])
         return Text(
-            title="[Listener] Test alert",
-            body="Alerts reach this channel. This is not a real spike.",
+            title=title,
+            body="\n".join([*lines, *links]),
+            brief=brief,
+            url=facts.url,
+            acknowledge_url=asks,
         )
-    series = series_name(spike.dimension, "en", named)
-    times = ratio(spike)
-    how = f"{times:.1f} times the usual" if times else f"{spike.expected:.1f} expected"
-    if event == "alert.resolved":
-        head = f"[Resolved] {facts.brand}: the spike in {series} is over"
-    elif event == "alert.escalated":
-        head = f"[Worse] {facts.brand}: {spike.observed:.0f} {series}, {how}"
-    else:
-        head = f"[Spike] {facts.brand}: {spike.observed:.0f} {series}, {how}"
-    lines = [
-        f"Since {_local(spike.onset_at, tz, '%d %b %H:%M')}: {spike.observed:.0f} {series}"
-        f" ({spike.expected:.1f} expected)."
-    ]
-    if spike.resolved_at:
-        lines.append(f"Back to normal at {_local(spike.resolved_at, tz, '%d %b %H:%M')}.")
-    if spike.topics:
-        shares = ", ".join(f"{named(t, 'en')} {s:.0%}" for t, s in spike.topics[:3])
-        lines.append(f"Topics: {shares}")
-    if spike.sources:
-        lines.append("Sources: " + ", ".join(f"{s} {share:.0%}" for s, share in spike.sources[:4]))
-    if spike.phrases:
-        lines.append("Standing out: " + ", ".join(spike.phrases[:5]))
-    if spike.authors is not None and spike.stories is not None:
-        lines.append(f"{spike.authors} authors, {spike.stories} distinct stories")
-    lines += _samples(facts, "Examples")
-    if facts.url:
-        lines.append(f"See why: {facts.url}")
-    return Text(title=head, body="\n".join(lines))
+
+    def _links(self, url: str | None, acknowledge: str | None) -> list[str]:
+        lines = []
+        if acknowledge:
+            lines.append(self._pick("확인했어요: ", "I have seen it: ") + acknowledge)
+        if url:
+            lines.append(self._pick("자세히 보기: ", "See why: ") + url)
+        return lines
+
+    def _title(self, facts: AlertFacts, event: str, lead: SpikeFacts) -> str:
+        pick, brand, series = self._pick, facts.brand, self._series(lead)
+        rise = pick("추세", "Trend") if lead.trend else pick("급증", "Spike")
+        if event == "alert.resolved":
+            if is_count(lead.dimension):
+                return pick(
+                    f"[해소] {brand} {series} 급증이 끝났습니다",
+                    f"[Resolved] {brand}: the spike in {series} is over",
+                )
+            return pick(f"[해소] {brand} {series} — 끝났습니다", f"[Resolved] {brand}: {series}")
+        mark = {
+            "alert.escalated": pick("심화", "Worse"),
+            "alert.reminder": pick("미확인", "Still unseen"),
+            "alert.acknowledged": pick("확인됨", "Seen"),
+        }.get(event, rise)
+        if not is_count(lead.dimension):
+            mark = pick("이상", "Unusual") if mark == rise else mark
+            return pick(f"[{mark}] {brand} {series}", f"[{mark}] {brand}: {series}")
+        usual = self._against(lead)
+        if event == "alert.escalated":
+            ko = f"[{mark}] {brand} {series} 급증 — {lead.observed:.0f}건, {usual}"
+        else:
+            ko = f"[{mark}] {brand} {series} {lead.observed:.0f}건, {usual}"
+        return pick(ko, f"[{mark}] {brand}: {lead.observed:.0f} {series}, {usual}")
+
+    def _against(self, spike: SpikeFacts) -> str:
+        times = ratio(spike)
+        if times:
+            return self._pick(f"평소의 {times:.1f}배", f"{times:.1f} times the usual")
+        return self._pick(f"평소 {spike.expected:.1f}건", f"{spike.expected:.1f} expected")
+
+    def _since(self, spike: SpikeFacts) -> str:
+        at, series = self._at(spike.onset_at), self._series(spike)
+        if not is_count(spike.dimension):
+            return self._pick(f"{at}부터 {series}", f"Since {at}: {series}")
+        return self._pick(
+            f"{at}부터 {series} {spike.observed:.0f}건 (예상 {spike.expected:.1f}건).",
+            f"Since {at}: {spike.observed:.0f} {series} ({spike.expected:.1f} expected).",
+        )
+
+    def _nobody(self, facts: AlertFacts) -> str:
+        at = self._at(facts.opened_at)
+        return self._pick(
+            f"{at}에 알렸지만 아직 아무도 확인하지 않았습니다.",
+            f"Told at {at}; nobody has said yet that they have seen it.",
+        )
+
+    def _why(self, spike: SpikeFacts) -> list[str]:
+        """Why, in sentences where there are some, else in shares."""
+        pick = self._pick
+        said = spike.said.get(self._language)
+        if said:
+            return list(said)
+        lines = []
+        if spike.topics:
+            shares = ", ".join(
+                f"{self._named(t, self._language)} {share:.0%}" for t, share in spike.topics[:3]
+            )
+            lines.append(pick("주제: ", "Topics: ") + shares)
+        if spike.sources:
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in spike.sources[:4])
+            lines.append(pick("채널: ", "Sources: ") + shares)
+        if spike.phrases:
+            lines.append(pick("두드러진 표현: ", "Standing out: ") + ", ".join(spike.phrases[:5]))
+        if spike.authors is not None and spike.stories is not None:
+            lines.append(
+                pick(
+                    f"작성자 {spike.authors}명, 서로 다른 글 {spike.stories}건",
+                    f"{spike.authors} authors, {spike.stories} distinct stories",
+                )
+            )
+        return lines
+
+    def _besides(self, facts: AlertFacts, lead: SpikeFacts) -> list[str]:
+        """The other series of the same event, each in a few words."""
+        others = [s for s in facts.spikes if s.spike_id != lead.spike_id]
+        if not others:
+            return []
+        others.sort(key=lambda s: -s.score)
+        told = [
+            f"{self._series(s)} {s.observed:.0f}{self._pick('건', '')} ({self._against(s)})"
+            if is_count(s.dimension)
+            else self._series(s)
+            for s in others[:4]
+        ]
+        more = len(others) - len(told)
+        rest = self._pick(f" 외 {more}건", f" and {more} more") if more else ""
+        return [self._pick("함께 오른 것: ", "Rising with it: ") + ", ".join(told) + rest]
+
+    def _samples(self, facts: AlertFacts) -> list[str]:
+        if not facts.samples:
+            return []
+        title = self._pick("대표 글", "Examples")
+        return [f"{title}:", *(f"· ({s.source}) {s.excerpt}" for s in facts.samples[:3])]
+
+    def digest(self, facts: AlertFacts) -> Text:
+        """Several alerts in one message."""
+        pick, count = self._pick, len(facts.alerts)
+        title = pick(f"[모아 알림] 급증 {count}건", f"[Digest] {count} alerts")
+        why = {
+            "storm": pick(
+                "한 시간에 알림이 많아 하나로 묶었습니다.",
+                "There were many within an hour; here they are together.",
+            ),
+            "quiet": pick(
+                "방해 금지 시간에 들어온 알림입니다.", "These came in during quiet hours."
+            ),
+        }.get(facts.why)
+        lines = [why] if why else []
+        for one in facts.alerts[:_LISTED]:
+            lead = one.lead
+            if lead is None:
+                continue
+            ended = pick(" (끝남)", " (over)") if one.resolved_at else ""
+            lines.append(f"· {self._title(one, 'alert.opened', lead)}{ended}")
+            lines += [f"  {one.url}"] if one.url else []
+        if count > _LISTED:
+            lines.append(pick(f"외 {count - _LISTED}건", f"and {count - _LISTED} more"))
+        lines += self._links(facts.url, None)
+        brief = "\n".join([title, *self._links(facts.url, None)])
+        return Text(title=title, body="\n".join(lines), brief=brief, url=facts.url)
 
 
-def _samples(facts: AlertFacts, title: str) -> list[str]:
-    if not facts.samples:
-        return []
-    return [f"{title}:", *(f"· ({s.source}) {s.excerpt}" for s in facts.samples[:3])]
+# --- data ----------------------------------------------------------------------------------------
 
 
 def payload(
@@ -206,41 +419,62 @@ def payload(
 ) -> dict[str, Any]:
     """The data of a webhook: ``{"alert": …, "spikes": […], "mentions": […], "text": {ko, en}}``.
 
-    The envelope (type, timestamp) and the ids that stay the same over retries are the sender's.
+    A digest has ``alerts`` (each with its spikes) instead of one alert. The envelope (type,
+    timestamp) and the ids that stay the same over retries are the sender's.
     """
     texts: Mapping[str, Text] = {
         language: compose(facts, event, language=language, tz=tz, named=named)
         for language in ("ko", "en")
     }
+    said = {"text": {lang: {"title": t.title, "body": t.body} for lang, t in texts.items()}}
+    if event == "alert.digest":
+        return {
+            "why": facts.why,
+            "alerts": [{**_alert(one), "spikes": _spikes(one)} for one in facts.alerts],
+        } | said
     return {
-        "alert": {
-            "id": facts.alert_id,
-            "brand": facts.brand,
-            "severity": facts.severity,
-            "opened_at": facts.opened_at.isoformat(),
-            "resolved_at": facts.resolved_at.isoformat() if facts.resolved_at else None,
-            "url": facts.url,
-        },
-        "spikes": [
-            {
-                "id": s.spike_id,
-                "series": s.dimension,
-                "state": s.state,
-                "onset": s.onset_at.isoformat(),
-                "expected": round(s.expected, 2),
-                "observed": s.observed,
-                "score": round(s.score, 2),
-                "topics": [{"topic": t, "share": round(share, 3)} for t, share in s.topics],
-                "sources": [{"source": n, "share": round(share, 3)} for n, share in s.sources],
-                "phrases": list(s.phrases),
-                "authors": s.authors,
-                "stories": s.stories,
-            }
-            for s in facts.spikes
-        ],
+        "alert": _alert(facts)
+        | {"acknowledge_url": facts.acknowledge_url if event in ASKING else None},
+        "spikes": _spikes(facts),
         "mentions": [
             {"id": m.mention_id, "source": m.source, "excerpt": m.excerpt, "url": m.url}
             for m in facts.samples
         ],
-        "text": {lang: {"title": t.title, "body": t.body} for lang, t in texts.items()},
+    } | said
+
+
+def _alert(facts: AlertFacts) -> dict[str, Any]:
+    at = facts.acknowledged_at
+    return {
+        "id": facts.alert_id,
+        "brand": facts.brand,
+        "severity": facts.severity,
+        "opened_at": facts.opened_at.isoformat(),
+        "resolved_at": facts.resolved_at.isoformat() if facts.resolved_at else None,
+        "acknowledged_at": at.isoformat() if at else None,
+        "acknowledged_by": facts.acknowledged_by or None,
+        "reminders": facts.reminders,
+        "rules": list(facts.rules),
+        "url": facts.url,
     }
+
+
+def _spikes(facts: AlertFacts) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": s.spike_id,
+            "series": s.dimension,
+            "state": s.state,
+            "onset": s.onset_at.isoformat(),
+            "trend": s.trend,
+            "expected": round(s.expected, 2),
+            "observed": s.observed,
+            "score": round(s.score, 2),
+            "topics": [{"topic": t, "share": round(share, 3)} for t, share in s.topics],
+            "sources": [{"source": n, "share": round(share, 3)} for n, share in s.sources],
+            "phrases": list(s.phrases),
+            "authors": s.authors,
+            "stories": s.stories,
+        }
+        for s in facts.spikes
+    ]
