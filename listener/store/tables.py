@@ -793,6 +793,11 @@ class AlertRow(Base):
     )  # of the escalation chain, the last one told
     reminders: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # last told to people
+    waiting_since: Mapped[datetime | None] = mapped_column(
+        UtcDateTime
+    )  # told, and nobody has acknowledged it; the chain and reminders count from it
+    escalated_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # growth was last told
+    grown_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # … and has not been told yet
     summary: Mapped[dict[str, Any] | None] = mapped_column(Json)  # in numbers, once resolved
 
 
@@ -822,7 +827,7 @@ class AlertEventRow(Base):
     alert_id: Mapped[int] = mapped_column(ForeignKey("alert.id", ondelete="CASCADE"))
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     # opened | escalated | reminded | step | resolved | reopened
-    # acknowledged | assigned | snoozed | muted | planned | marked | note
+    # acknowledged | assigned | snoozed | muted | planned | marked | taught | note
     kind: Mapped[str] = mapped_column(String(20))
     by: Mapped[str] = mapped_column(String(200), default="")  # "" = the service itself
     detail: Mapped[dict[str, Any]] = mapped_column(Json, default=dict)
@@ -878,7 +883,9 @@ class OutboxRow(Base):
         Json, default=dict
     )  # ids only: the body is made at sending
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    state: Mapped[str] = mapped_column(String(10), default="pending")  # pending | sent | dead
+    # pending | sent | dead; held (until next_try_at, then sent by itself or in a digest),
+    # digested (a digest told it), withdrawn (overtaken by what people did)
+    state: Mapped[str] = mapped_column(String(10), default="pending")
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     next_try_at: Mapped[datetime] = mapped_column(UtcDateTime)
     claim_token: Mapped[str | None] = mapped_column(String(40))

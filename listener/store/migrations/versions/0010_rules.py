@@ -28,6 +28,9 @@ def _alert_columns() -> list[sa.Column[Any]]:
         sa.Column("step", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("reminders", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("told_at", US, nullable=True),
+        sa.Column("waiting_since", US, nullable=True),
+        sa.Column("escalated_at", US, nullable=True),
+        sa.Column("grown_at", US, nullable=True),
         sa.Column("summary", JSON_, nullable=True),
     ]
 
