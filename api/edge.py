@@ -110,7 +110,7 @@ def _route(scope: Scope) -> str:
 class HideKeys(logging.Filter):
     """Takes keys and login tokens out of uvicorn's access log, should somebody switch it on."""
 
-    _SECRET = re.compile(r"(?i)([?&](?:key|token)=|/hooks/[^/\s?]+/)[^&\s?]+")
+    _SECRET = re.compile(r"(?i)([?&](?:key|token)=|/hooks/[^/\s?]+/|/acknowledge/)[^&\s?]+")
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Change the record in place; it is always logged."""
