@@ -77,6 +77,11 @@ WANTS: dict[str, Pair] = {
     "alerts": ("급증만", "Spikes only"),
     "notices": ("수집 이상만", "Sources that fail only"),
 }
+PLANNED: dict[str, Pair] = {
+    "campaign": ("캠페인·행사", "Campaign"),
+    "launch": ("출시·발표", "Launch"),
+    "other": ("그 밖의 일", "Something else"),
+}
 NOTICES: dict[str, Pair] = {
     "open": ("계속됨", "Lasting"),
     "recovered": ("복구됨", "Recovered"),

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from api.dashboard import (
     brand_pages,
+    calendar_pages,
     channel_pages,
     connection_pages,
     inbound_pages,
@@ -37,6 +38,7 @@ for _page in (
     brand_pages,
     watch_pages,
     channel_pages,
+    calendar_pages,
     connection_pages,
     inbound_pages,
     taxonomy_pages,

@@ -241,6 +241,11 @@ FLASHES: dict[str, names.Pair] = {
         "Removed. The mentions stay.",
     ),
     "replayed": ("다시 읽습니다. 결과가 곧 나타납니다.", "They are read again in a moment."),
+    "planned-added": (
+        "일정에 넣었습니다. 이제 이 일정을 감안해 판단합니다.",
+        "It is in the calendar, and taken into account from now on.",
+    ),
+    "planned-removed": ("일정을 지웠습니다.", "Removed from the calendar."),
     "retried": ("다시 보냅니다.", "It is sent again."),
 }
 

@@ -46,6 +46,7 @@ PATHS = (
     "/watches/new?source=feed&brand=1",
     "/channels",
     "/models",
+    "/calendar",
     "/settings",
 )
 
@@ -124,7 +125,14 @@ def test_every_page_answers_in_both_languages_and_without_inline_code(
 
 def test_english_pages_hold_no_korean_of_ours(client: TestClient) -> None:
     for path in (
-        *("/channels", "/settings", "/brands/new", "/watches/new?source=feed", "/sources"),
+        *(
+            "/channels",
+            "/calendar",
+            "/settings",
+            "/brands/new",
+            "/watches/new?source=feed",
+            "/sources",
+        ),
         *("/watches/new", "/watches/1/edit", "/start", "/connections", "/inbound", "/inbound/new"),
     ):
         text = client.get(f"{path}{'&' if '?' in path else '?'}lang=en").text
@@ -677,7 +685,15 @@ def test_an_empty_install_leads_to_the_first_mention(
 ) -> None:
     client = visit(empty)
     assert 'href="/brands/new"' in client.get("/").text
-    for path in ("/mentions", "/spikes", "/sources", "/brands", "/channels", "/settings"):
+    for path in (
+        "/mentions",
+        "/spikes",
+        "/sources",
+        "/brands",
+        "/channels",
+        "/calendar",
+        "/settings",
+    ):
         response = client.get(path)
         assert response.status_code == 200, path
         assert check(response.text).faults == [], path
