@@ -1,10 +1,15 @@
-"""What a spike is about: the mentions in it against those before it, as numbers and examples."""
+"""What a spike is about: the mentions in it against those before it, as numbers and examples. Pure.
+
+``explain`` reads texts and is run by the watchdog; ``recount`` takes the mentions as they are now,
+which costs next to nothing, so that each number on a page is that of the list behind it.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +18,7 @@ from listener.analyze.words import Stemmer, phrases, split_words
 from listener.types import Label
 
 MOST_DRIVERS = 5
+MOST_USUAL = 60  # names of each kind whose usual number is kept
 MOST_PHRASES = 8
 MOST_SAMPLES = 5
 MOST_FIRST = 3
@@ -42,11 +48,19 @@ class SpikeFact:
     author_key: str | None = None
     story_key: str | None = None
     engagement: int = 0
+    language: str | None = None
+    country: str | None = None
+    place: str | None = None
+    product: str | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """A topic, source or sentiment: its shares (0..1), and how many more there are than usual."""
+    """A topic, source, product …: its shares (0..1), and how many more there are than usual.
+
+    ``excess`` is ``count`` less what its usual share of the expected mentions would be.
+    """
 
     name: str
     count: int
@@ -59,13 +73,35 @@ class Driver:
 class Phrase:
     """A word or pair of words that sets the spike apart; ``z`` is its log-odds over their error.
 
-    ``count`` and ``usual`` are writers in the spike and in the baseline.
+    ``count`` and ``usual`` are writers in the spike and in the baseline, ``mentions`` those that a
+    search for it finds in the spike (None = nobody has searched).
     """
 
     text: str
     count: int
     usual: int
     z: float
+    mentions: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """The time before a spike in numbers: ``counts`` by kind of driver and name."""
+
+    mentions: int = 0
+    stories: int = 0
+    complaints: int = 0
+    judged: int = 0  # whether they complain
+    counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+
+    def share(self, kind: str, name: str) -> float:
+        """Of the mentions before, how many have it."""
+        return self.counts.get(kind, {}).get(name, 0) / self.mentions if self.mentions else 0.0
+
+    @property
+    def complaint_share(self) -> float | None:
+        """Of those that could be judged."""
+        return _round(self.complaints / self.judged) if self.judged else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,20 +112,47 @@ class Explanation:
     authors: int  # distinct, as far as known
     stories: int  # distinct
     loudest_author_share: float  # of the mentions: near 1 = one account made the spike
+    complaints: int
     complaint_share: float | None  # of those that could be judged
     usual_complaint_share: float | None
     topics: tuple[Driver, ...] = ()
     sources: tuple[Driver, ...] = ()
     labels: tuple[Driver, ...] = ()
+    languages: tuple[Driver, ...] = ()
+    countries: tuple[Driver, ...] = ()
+    places: tuple[Driver, ...] = ()
+    products: tuple[Driver, ...] = ()
+    versions: tuple[Driver, ...] = ()
+    writers: tuple[Driver, ...] = ()  # by ``author_key``, those who wrote more than one
     phrases: tuple[Phrase, ...] = ()
     first_ids: tuple[int, ...] = ()  # the earliest mentions
     most_spread_ids: tuple[int, ...] = ()  # by engagement
     sample_ids: tuple[int, ...] = ()  # one of each story, most typical first
+    usual: Usual = field(default_factory=Usual)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts and lists of JSON values."""
+        """Plain dicts and lists of JSON values. Who wrote is left out of what is kept: an author who
+        is erased shall leave no trace here.
+        """
         plain: dict[str, Any] = asdict(self)
+        del plain["writers"]
+        plain["usual"]["counts"].pop("writers", None)
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+# What a mention can have of each kind of driver.
+KINDS: Mapping[str, Key] = {
+    "topics": lambda f: f.topics,
+    "sources": lambda f: (f.source,),
+    "labels": lambda f: (f.label.value,) if f.label else (),
+    "languages": lambda f: _one(f.language),
+    "countries": lambda f: _one(f.country),
+    "places": lambda f: _one(f.place),
+    "products": lambda f: _one(f.product),
+    "versions": lambda f: _one(f.version),
+    "writers": lambda f: _one(f.author_key),
+}
+_DRIVEN = ("countries", "places", "products", "versions")  # a source that tells none drives none
 
 
 def explain(
@@ -98,51 +161,156 @@ def explain(
     *,
     length: timedelta,
     usual_length: timedelta,
+    expected: float | None = None,
+    ignored: Collection[str] = (),
 ) -> Explanation:
-    """Compare the ``facts`` of a spike (``length`` long) with those of the time before it."""
-    ratio = length / usual_length if usual_length else 0.0
-    found = _Texts(facts, usual).phrases()
+    """Compare the ``facts`` of a spike (``length`` long) with those of the time before it.
+
+    ``expected`` is how many mentions the detector expected in that time; without it the time before
+    tells. ``ignored`` are phrases that say nothing: the brand's names.
+    """
+    before = count_usual(usual)
+    if expected is None:
+        expected = before.mentions * (length / usual_length) if usual_length else 0.0
+    found = _Texts(facts, usual).phrases({phrase.casefold() for phrase in ignored})
+    return _explained(
+        facts,
+        before,
+        expected,
+        phrases=found.best,
+        sample_ids=_ids(_samples(facts, found.weights)),
+    )
+
+
+def recount(
+    facts: Sequence[SpikeFact],
+    told: Mapping[str, Any],
+    *,
+    expected: float,
+    usual: Usual | None = None,
+) -> Explanation:
+    """An explanation with the numbers of ``facts``, and phrases and samples as they were ``told``.
+
+    ``usual`` stands in where the explanation is from before it kept the usual.
+    """
+    here = {fact.mention_id for fact in facts}
+    return _explained(
+        facts,
+        usual_of(told) or usual or Usual(),
+        expected,
+        phrases=tuple(
+            Phrase(one["text"], one["count"], one["usual"], one["z"])
+            for one in told.get("phrases") or ()
+        ),
+        sample_ids=tuple(one for one in told.get("sample_ids") or () if one in here),
+    )
+
+
+def usual_of(told: Mapping[str, Any]) -> Usual | None:
+    """The usual that an explanation kept."""
+    kept = told.get("usual")
+    return Usual(**kept) if kept and kept.get("mentions") else None
+
+
+def count_usual(facts: Sequence[SpikeFact]) -> Usual:
+    """The numbers of the time before; of each kind the most frequent names."""
+    judged = [f.complaint for f in facts if f.complaint is not None]
+    counts = {kind: _most(n for f in facts for n in set(key(f))) for kind, key in KINDS.items()}
+    return Usual(
+        mentions=len(facts),
+        stories=len({_story(f) for f in facts}),
+        complaints=sum(judged),
+        judged=len(judged),
+        counts={kind: of for kind, of in counts.items() if of},
+    )
+
+
+def _most(names: Iterable[str]) -> dict[str, int]:
+    ranked = sorted(Counter(names).items(), key=lambda pair: (-pair[1], pair[0]))
+    return dict(ranked[:MOST_USUAL])
+
+
+def _explained(
+    facts: Sequence[SpikeFact],
+    usual: Usual,
+    expected: float,
+    *,
+    phrases: tuple[Phrase, ...],
+    sample_ids: tuple[int, ...],
+) -> Explanation:
+    drivers = {kind: _drivers(facts, usual, expected, kind) for kind in KINDS}
     authors = Counter(f.author_key for f in facts if f.author_key is not None)
+    judged = [f.complaint for f in facts if f.complaint is not None]
     return Explanation(
         mentions=len(facts),
         authors=len(authors),
         stories=len({_story(f) for f in facts}),
         loudest_author_share=_round(max(authors.values(), default=0) / max(len(facts), 1)),
-        complaint_share=_complaints(facts),
-        usual_complaint_share=_complaints(usual),
-        topics=_drivers(facts, usual, ratio, lambda f: f.topics),
-        sources=_drivers(facts, usual, ratio, lambda f: (f.source,)),
-        labels=_drivers(facts, usual, ratio, lambda f: (f.label.value,) if f.label else ()),
-        phrases=found.best,
+        complaints=sum(judged),
+        complaint_share=_round(sum(judged) / len(judged)) if judged else None,
+        usual_complaint_share=usual.complaint_share,
+        phrases=phrases,
         first_ids=_ids(sorted(facts, key=lambda f: (f.event_at, f.mention_id))[:MOST_FIRST]),
         most_spread_ids=_ids(_most_spread(facts)),
-        sample_ids=_ids(_samples(facts, found.weights)),
+        sample_ids=sample_ids,
+        usual=usual,
+        **drivers,
     )
 
 
+def _one(value: str | None) -> tuple[str, ...]:
+    return (value,) if value else ()
+
+
 def _drivers(
-    facts: Sequence[SpikeFact], usual: Sequence[SpikeFact], ratio: float, key: Key
+    facts: Sequence[SpikeFact], usual: Usual, expected: float, kind: str
 ) -> tuple[Driver, ...]:
-    """What there is more of than the time before would give in ``length``."""
+    """What there is more of than its usual share of the expected mentions."""
+    key = KINDS[kind]
     now = Counter(name for f in facts for name in set(key(f)))
-    before = Counter(name for f in usual for name in set(key(f)))
     drivers = [
         Driver(
             name=name,
             count=count,
             share=_round(count / len(facts)),
-            usual_share=_round(before[name] / len(usual)) if usual else 0.0,
-            excess=_round(count - before[name] * ratio),
+            usual_share=_round(usual.share(kind, name)),
+            excess=_round(count - usual.share(kind, name) * expected),
         )
         for name, count in now.items()
+        if kind != "writers" or count > 1
     ]
     drivers.sort(key=lambda d: (-d.excess, -d.count, d.name))
     return tuple(d for d in drivers if d.excess > 0)[:MOST_DRIVERS]
 
 
-def _complaints(facts: Iterable[SpikeFact]) -> float | None:
-    judged = [f.complaint for f in facts if f.complaint is not None]
-    return _round(sum(judged) / len(judged)) if judged else None
+def similarity(told: Mapping[str, Any], other: Mapping[str, Any]) -> float:
+    """How alike two explanations are, 0..1: the cosine of what drives them.
+
+    Each kind of driver is a vector of excess scaled to length 1, so that none drowns the others.
+    """
+    one, two = _direction(told), _direction(other)
+    kinds = one.keys() | two.keys()
+    if not kinds:
+        return 0.0
+    total = sum(
+        weight * two.get(kind, {}).get(name, 0.0)
+        for kind, of in one.items()
+        for name, weight in of.items()
+    )
+    return total / max(len(one), len(two), 1)
+
+
+def _direction(told: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {}
+    for kind in ("topics", "sources", *_DRIVEN):
+        of = {one["name"]: float(one["excess"]) for one in told.get(kind) or ()}
+        found[kind] = of
+    found["phrases"] = {one["text"]: float(one["count"]) for one in told.get("phrases") or ()}
+    return {
+        kind: {name: value / size for name, value in of.items()}
+        for kind, of in found.items()
+        if (size := math.hypot(*of.values())) > 0
+    }
 
 
 def _most_spread(facts: Sequence[SpikeFact]) -> list[SpikeFact]:
@@ -201,11 +369,12 @@ class _Texts:
         self._now = [_count(facts, [s[n] for s in self._sets]) for n in (0, 1)]
         self._before = [_count(usual, [s[n] for s in usual_sets]) for n in (0, 1)]
 
-    def phrases(self) -> _Found:
+    def phrases(self, ignored: Collection[str]) -> _Found:
         scored = [
             phrase
             for now, before in zip(self._now, self._before, strict=True)
             for phrase in _log_odds(now, before)
+            if phrase.text not in ignored
         ]
         enough = [p for p in scored if p.count >= FEWEST_WRITERS]
         if any(p.usual for p in scored):
