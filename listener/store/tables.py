@@ -20,6 +20,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
@@ -755,6 +756,9 @@ class SpikeRow(Base):
     scope: Mapped[dict[str, Any]] = mapped_column(
         Json, default=dict, server_default="{}"
     )  # the filter that selects its mentions
+    wanted: Mapped[bool] = mapped_column(
+        Boolean, default=True, server_default=true()
+    )  # a rule that tells somebody wanted it once: its alert lasts as long as it does
     state: Mapped[str] = mapped_column(String(10))  # open | resolved
     onset_at: Mapped[datetime] = mapped_column(UtcDateTime)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -41,6 +41,7 @@ def _spike_columns() -> list[sa.Column[Any]]:
         sa.Column("sensitivity", sa.String(8), nullable=False, server_default="normal"),
         sa.Column("trend", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("scope", JSON_, nullable=False, server_default="{}"),
+        sa.Column("wanted", sa.Boolean(), nullable=False, server_default=sa.true()),
     ]
 
 
