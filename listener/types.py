@@ -725,7 +725,7 @@ class Verdict:
     """
 
     at: datetime
-    count: int | None
+    count: float | None  # of a share: how many are bad, which is whole for a count
     expected: float
     score: float
     is_spike: bool

@@ -34,7 +34,7 @@ class SpikeLife:
     resolved_at: datetime | None = None
     peak_at: datetime
     peak_score: float
-    peak_count: int | None
+    peak_count: float | None
     observed: float = 0.0
     expected: float = 0.0
     pending_observed: float = 0.0
