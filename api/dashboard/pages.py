@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.dashboard import (
+    alert_actions,
     brand_pages,
     calendar_pages,
     channel_pages,
@@ -33,6 +34,7 @@ for _page in (
     start_pages,
     mentions,
     spikes,
+    alert_actions,
     insight_pages,
     sources,
     brand_pages,

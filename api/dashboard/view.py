@@ -232,6 +232,18 @@ FLASHES: dict[str, names.Pair] = {
         "Removed. What was collected stays.",
     ),
     "acknowledged": ("확인했다고 표시했습니다.", "Marked as seen."),
+    "alert-assigned": ("담당을 정했습니다.", "Assigned."),
+    "alert-snoozed": ("미루었습니다.", "Put off."),
+    "alert-muted": ("바꾸었습니다.", "Done."),
+    "alert-planned": (
+        "일정에 넣고 알림을 닫았습니다.",
+        "It is in the calendar, and the alert is closed.",
+    ),
+    "alert-marked": (
+        "고맙습니다. 규칙이 이 대답으로 배웁니다.",
+        "Thank you. Its rules learn from that.",
+    ),
+    "alert-noted": ("메모를 남겼습니다.", "Your note was written down."),
     "channel-removed": ("채널을 지웠습니다.", "The channel was removed."),
     "connection-removed": ("연결을 지웠습니다.", "The connection was removed."),
     "key-revoked": ("키를 폐기했습니다.", "The key was revoked."),
