@@ -17,7 +17,7 @@ RUNS = timedelta(days=90)
 TOMBSTONES = timedelta(days=90)  # a reader of the feed that was away longer has to resync
 JOBS = timedelta(days=1)
 BACKFILLS = timedelta(days=90)
-COVERAGE = timedelta(days=120)  # longer than detection looks back
+COVERAGE = timedelta(days=400)  # a backtest asks how a year was collected
 NOTICES = timedelta(days=365)
 THEMES = timedelta(days=180)  # that nobody judged, after they faded
 TESTS = timedelta(days=90)
