@@ -22,6 +22,7 @@ from listener.errors import InvalidInput
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store.feed import FeedReader
+from listener.store.tables import SpikeRow
 from listener.store.work import Database
 from listener.types import Brand, MatchMode
 
@@ -153,6 +154,14 @@ class Wiring(Protocol):
         """How many posts, stories or authors of [since, until) there are, by dimension and place;
         ``places`` gives the place of a time in microseconds.
         """
+        ...
+
+    def spike_filter(self, row: SpikeRow, *, now: datetime) -> dict[str, str]:
+        """The filter of a spike's mentions, as parameters of ``/api/v1/mentions``."""
+        ...
+
+    def recount_spike(self, session: Session, row: SpikeRow, *, now: datetime) -> dict[str, Any]:
+        """What drives a spike in numbers of this moment: those of the mentions of its filter."""
         ...
 
     def source_specs(self) -> Sequence[Mapping[str, Any]]:

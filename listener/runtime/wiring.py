@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from listener.pipeline.themes import ThemeSeeker
     from listener.pipeline.watchdog import Watchdog
     from listener.runtime.tasks import Work
+    from listener.store.tables import SpikeRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -525,6 +526,18 @@ class Services:
         found = buckets.mentions_between(session, brand_id, since, until)
         count_flagged = self.settings.count_flagged
         return distinct(found, by, places, wanted, count_flagged=count_flagged)
+
+    def spike_filter(self, row: SpikeRow, *, now: datetime) -> dict[str, str]:
+        """The filter of a spike's mentions, as parameters of ``/api/v1/mentions``."""
+        from listener.pipeline.causes import filter_of_spike
+
+        return filter_of_spike(row, now=now, count_flagged=self.settings.count_flagged)
+
+    def recount_spike(self, session: Session, row: SpikeRow, *, now: datetime) -> dict[str, Any]:
+        """What drives a spike in numbers of this moment: those of the mentions of its filter."""
+        from listener.pipeline.causes import recount_spike
+
+        return recount_spike(session, row, now=now, settings=self.settings)
 
     def ingest_file(
         self,
