@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
+from listener.detect import catalogue
 from listener.detect.follow import fill, follow
 from listener.detect.lifecycle import Event, Ongoing, SpikeLife
 from listener.detect.policy import Policy
@@ -29,10 +30,11 @@ from listener.detect.series import (
 )
 from listener.detect.spike import VERSION, Detector
 from listener.errors import StorageError
+from listener.pipeline.calling import hours_of
 from listener.pipeline.causes import explain_spike
-from listener.pipeline.telling import Series, Teller, is_alerting
+from listener.pipeline.telling import Series, Teller
 from listener.settings import Settings
-from listener.store import brands, coverage, generations, spikes
+from listener.store import brands, coverage, generations, rules, spikes
 from listener.store.killpoints import reach
 from listener.store.spikes import SERIES, STALE, Head
 from listener.store.tables import (
@@ -102,6 +104,7 @@ class Watchdog:
     ) -> None:
         self._database = database
         self._tz = ZoneInfo(settings.timezone)
+        self._hours = hours_of(settings)
         self._policy = policy or Policy()
         setup = blake2b(f"{self._policy!r} {self._tz}".encode(), digest_size=6).hexdigest()
         self._version = f"detector-{VERSION}-{setup}"
@@ -304,15 +307,19 @@ class Watchdog:
                     version=STALE if late or stale else self._version,
                     state=look.state,
                 )
-            teller = Teller(session, brand, now)
-            # Those that call people first, so that the others find the event they belong to.
-            for look in sorted(looks, key=lambda look: not is_alerting(look.dimension)):
+            teller = Teller(session, brand, now, self._hours)
+            watching = catalogue.watched_by(
+                rules.of_brand(session, brand.id), [look.dimension for look in looks]
+            )
+            for look in looks:
                 if look.events:
+                    by_rules = [of for key, of in watching.items() if key[0] == look.dimension]
                     series = Series(
                         dimension=look.dimension,
                         by=By.POSTS,
                         sensitivity=Sensitivity.NORMAL,
                         row_id=look.row_id,
+                        rules=tuple(dict.fromkeys(rule for of in by_rules for rule in of)),
                     )
                     teller.tell(series, look.events, explained.get(look.dimension, ({}, [])))
             teller.settle()

@@ -1,0 +1,164 @@
+"""From an alert to the outbox: who is told of it now, who later, and who in a digest.
+
+Messages are queued in the transaction of their cause. Their ``refs`` are ids only: the words are
+made at sending.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from listener.alert.audience import Channels, audience, is_muted, senders
+from listener.alert.timing import STORM_HOUR, Hours, hold_until, no_holiday, storm_until
+from listener.detect.calendar import holidays_of
+from listener.settings import Settings
+from listener.store import alerts, held, rules
+from listener.store.base import to_us
+from listener.store.tables import AlertRow, ChannelRow
+from listener.types import Rule, Severity
+
+log = logging.getLogger(__name__)
+
+
+def hours_of(settings: Settings) -> Hours:
+    """The clock and the holidays of an install. Raises InvalidInput for an unknown country."""
+    tz = ZoneInfo(settings.timezone)
+    if not settings.holidays:
+        return Hours(tz, no_holiday)
+    days = holidays_of(settings.holidays)
+    return Hours(tz, lambda day: days.get(day) is not None)
+
+
+class Caller:
+    """Queues the messages of the alerts of one transaction."""
+
+    def __init__(self, session: Session, now: datetime, hours: Hours) -> None:
+        self._session = session
+        self._now = now
+        self._hours = hours
+        self._channels: Channels | None = None
+
+    def rules_of(self, alert_id: int) -> list[Rule]:
+        """The rules that wanted an alert, as far as they are there and switched on."""
+        ids = alerts.rules_of(self._session, [alert_id])[alert_id]
+        found = rules.by_ids(self._session, ids)
+        return [found[id_] for id_ in sorted(found) if found[id_].enabled]
+
+    def opened(self, row: AlertRow, *, elapsed: timedelta = timedelta(0)) -> Mapping[str, Any]:
+        """Tell those of an alert who have to hear of it by now and were not told yet.
+
+        ``elapsed`` is how long nobody has acknowledged it: further steps of the chain are told only
+        when they may be told at once. Gives what the history says of it; empty = nobody is new.
+        """
+        asleep = {r.id for r in self.rules_of(row.id) if is_muted(r, self._now)}
+        of = [rule for rule in self.rules_of(row.id) if rule.id not in asleep]
+        known = held.told(self._session, row.id)
+        by_step: dict[int, dict[int, tuple[Rule, ...]]] = {}
+        for call in audience(of, self._all(), elapsed).values():
+            if call.channel_id in known:
+                continue
+            if call.step and self._hold(row, call.rules) is not None:
+                continue  # quiet: the next step is told when that is over, if still nobody came
+            by_step.setdefault(call.step, {})[call.channel_id] = call.rules
+        told: dict[str, Any] = {}
+        for step, channels in sorted(by_step.items()):
+            more = {"step": step} if step else {}
+            one = self._send(row, "alert.opened", channels, key="", **more)
+            told = _joined(told, one) | ({"step": step} if step else {})
+        return told
+
+    def tell(self, row: AlertRow, event: str, *, but: Collection[int] = ()) -> Mapping[str, Any]:
+        """Tell those who have heard of an alert, but these, what became of it; as ``opened``."""
+        known = held.told(self._session, row.id)
+        heard = [id_ for id_, heard in known.items() if heard and id_ not in but]
+        to = senders(self.rules_of(row.id), self._all(), heard, self._now)
+        return self._send(row, event, to, key=str(to_us(self._now)))
+
+    def remind(self, row: AlertRow, number: int) -> Mapping[str, Any]:
+        """Remind those who have heard of an alert and may be told now; empty = nobody may."""
+        heard = [id_ for id_, heard in held.told(self._session, row.id).items() if heard]
+        to = senders(self.rules_of(row.id), self._all(), heard, self._now)
+        awake = {id_: of for id_, of in to.items() if of and self._hold(row, of) is None}
+        key = str(to_us(self._now))
+        return self._send(row, "alert.reminder", awake, key=key, reminder=number)
+
+    def hurry(self, row: AlertRow) -> list[int]:
+        """Let what is held of an alert go out; gives the channels."""
+        channels = held.release_alert(self._session, row.id, now=self._now)
+        if channels:
+            self.was_told(row)
+        return channels
+
+    def was_told(self, row: AlertRow) -> None:
+        """People hear of the alert now: from here on somebody is waited for."""
+        row.told_at = self._now
+        if row.acknowledged_at is None and row.state == "open" and row.waiting_since is None:
+            row.waiting_since, row.reminders = self._now, 0
+
+    def _send(
+        self,
+        row: AlertRow,
+        event: str,
+        channels: Mapping[int, tuple[Rule, ...]],
+        *,
+        key: str,
+        **refs: Any,
+    ) -> dict[str, Any]:
+        sent: list[int] = []
+        later: dict[str, str] = {}
+        refs = alerts.refs_of(self._session, row.id) | refs
+        for channel_id, of in channels.items():
+            until = self._hold(row, of) or self._storm(row, channel_id)
+            queued = held.queue(
+                self._session,
+                channel_id=channel_id,
+                alert_id=row.id,
+                event=event,
+                event_key=key,
+                refs=refs,
+                hold_until=until,
+                now=self._now,
+            )
+            if queued and until is None:
+                sent.append(channel_id)
+            elif queued and until is not None:
+                later[str(channel_id)] = until.isoformat()
+        if sent and event != "alert.resolved":
+            self.was_told(row)
+        facts = {"alert": row.id, "brand": row.brand_id, "channels": len(sent), "held": len(later)}
+        log.info(event, extra=facts)
+        told: dict[str, Any] = {"channels": sent} if sent else {}
+        return told | ({"held": later} if later else {})
+
+    def _hold(self, row: AlertRow, of: Sequence[Rule]) -> datetime | None:
+        return hold_until(of, Severity(row.severity), self._now, self._hours)
+
+    def _storm(self, row: AlertRow, channel_id: int) -> datetime | None:
+        told = held.one_by_one(self._session, channel_id, since=self._now - STORM_HOUR)
+        due = held.next_due(self._session, channel_id)
+        return storm_until(row.id, told, due, self._now)
+
+    def _all(self) -> Channels:
+        if self._channels is None:
+            on = self._session.execute(
+                select(ChannelRow.id, ChannelRow.wants).where(ChannelRow.enabled.is_(True))
+            ).all()
+            self._channels = Channels(
+                enabled=frozenset(id_ for id_, _ in on),
+                wanting=frozenset(id_ for id_, wants in on if wants != "notices"),
+            )
+        return self._channels
+
+
+def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Two such facts as one."""
+    channels = [*one.get("channels", []), *other.get("channels", [])]
+    later = one.get("held", {}) | other.get("held", {})
+    return ({"channels": channels} if channels else {}) | ({"held": later} if later else {})
