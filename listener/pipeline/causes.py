@@ -36,7 +36,7 @@ from listener.detect.lifecycle import SpikeLife
 from listener.detect.surprise import nb_surprise
 from listener.settings import Settings
 from listener.store import feed, feed_query, planned
-from listener.store.feed_query import MATCH, MENTION, MentionFilter
+from listener.store.feed_query import MENTION, MentionFilter
 from listener.store.tables import (
     AlertRow,
     AuthorRow,
@@ -45,6 +45,7 @@ from listener.store.tables import (
     DetectorRow,
     EngagementRow,
     FlagRow,
+    MatchRow,
     MentionStoryRow,
     ReadingRow,
     SpikeRow,
@@ -63,6 +64,7 @@ _TEXT = 2_000  # characters of a text that phrases are taken from
 _SHARED = 3.0  # surprise at which a competitor's count has risen, too
 _SCATTER = 0.1  # dispersion of a competitor's counts
 _STEP_S = 300
+_MATCH = MatchRow.__table__.alias("in_order").c
 _READING = ReadingRow.__table__.c
 _STORY = MentionStoryRow.__table__.c
 _AUTHOR = AuthorRow.__table__.c
@@ -335,7 +337,7 @@ def load_facts(
                 _READING.generation_id == shape.generation,
             ),
         )
-        .order_by(MATCH.event_at.desc(), MENTION.id.desc())
+        .order_by(_MATCH.event_at.desc(), MENTION.id.desc())
         .limit(most)
     )
     if every > 1:
@@ -350,12 +352,12 @@ def load_facts(
 def _selected(session: Session, wanted: MentionFilter, *columns: Any) -> Select[Any]:
     """Of the mentions that the filter selects, in the order of the brand's index."""
     shape = feed_query.shape(session, names=False)
-    ranged = [MATCH.brand_id == wanted.brand_id]
+    ranged = [_MATCH.brand_id == wanted.brand_id]
     if wanted.since is not None:
-        ranged.append(MATCH.event_at >= wanted.since)
+        ranged.append(_MATCH.event_at >= wanted.since)
     if wanted.until is not None:
-        ranged.append(MATCH.event_at < wanted.until)
-    source = MATCH.mention_id.table.join(MENTION.id.table, MENTION.id == MATCH.mention_id)
+        ranged.append(_MATCH.event_at < wanted.until)
+    source = _MATCH.mention_id.table.join(MENTION.id.table, MENTION.id == _MATCH.mention_id)
     # The brand and the times are those of the index; the filter need not look for them again.
     rest = replace(wanted, since=None, until=None)
     return (
