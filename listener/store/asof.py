@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, ColumnElement, Text, cast, func, or_, select, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Text, case, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
 from listener.store import buckets
@@ -90,9 +90,10 @@ def mentions(
     since: datetime,
     until: datetime,
     *conditions: ColumnElement[bool],
+    by_event: bool = False,
 ) -> Iterator[tuple[Counted, int]]:
     """The mentions of a brand in [since, until) as buckets count them, each with the microsecond in
-    which it was first seen; in the order of seeing.
+    which it was first seen; in the order of seeing, or ``by_event`` in that of saying.
 
     Equal topics and tags are one tuple, so that a walk over many mentions parses each but once.
     """
@@ -108,7 +109,7 @@ def mentions(
             MentionRow.is_own.is_(False),
             *conditions,
         )
-        .order_by(seen_us, MatchRow.mention_id)
+        .order_by(MatchRow.event_at if by_event else seen_us, MatchRow.mention_id)
         .execution_options(yield_per=_PART)
     )
     for *row, topics, tags, seen in session.connection().execute(query):
@@ -116,6 +117,25 @@ def mentions(
             if told not in lists:
                 lists[told] = tuple(orjson.loads(told))
         yield Counted._make((*row, lists[topics], lists[tags])), seen
+
+
+def lateness(
+    session: Session, brand_id: int, since: datetime, until: datetime, late: timedelta
+) -> tuple[int, int]:
+    """How many mentions there are in [since, until), and how many of them were first seen more than
+    ``late`` after they were said.
+    """
+    behind = type_coerce(MentionRow.seen_at, BigInteger) - type_coerce(
+        MatchRow.event_at, BigInteger
+    )
+    is_late = case((behind > late // timedelta(microseconds=1), 1), else_=0)
+    total, found = session.execute(
+        select(func.count(), func.coalesce(func.sum(is_late), 0))
+        .select_from(MatchRow)
+        .join(MentionRow, MentionRow.id == MatchRow.mention_id)
+        .where(MatchRow.brand_id == brand_id, MatchRow.event_at >= since, MatchRow.event_at < until)
+    ).one()
+    return total, found
 
 
 def starts(

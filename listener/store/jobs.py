@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.store.tables import JobRow
@@ -32,12 +32,24 @@ def ask(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetim
     return row.id
 
 
-def claim(session: Session, *, now: datetime, length: timedelta) -> Job | None:
-    """The oldest job that nobody works on, or whose worker went silent."""
+def claim(
+    session: Session,
+    *,
+    now: datetime,
+    length: timedelta,
+    only: Collection[str] | None = None,
+    but: Collection[str] = (),
+) -> Job | None:
+    """The oldest job that nobody works on, or whose worker went silent.
+
+    ``only`` and ``but`` are kinds: long ones are done beside those that somebody waits for.
+    """
     free = or_(JobRow.state == "pending", (JobRow.state == "running") & (JobRow.claim_until < now))
+    if only is not None:
+        free = and_(free, JobRow.kind.in_(only))
     job_id = session.scalar(
         select(JobRow.id)
-        .where(free)
+        .where(free, JobRow.kind.not_in(but))
         .order_by(JobRow.created_at, JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -75,6 +87,30 @@ def answer(
         .returning(JobRow.id)
     ).first()
     return done is not None
+
+
+def go_on(session: Session, job: Job, *, progress: float, now: datetime, length: timedelta) -> bool:
+    """Say how far a long job is (0 to 1) and keep its claim; False when it was cancelled, or
+    another worker took it over.
+    """
+    held = session.execute(
+        update(JobRow)
+        .where(JobRow.id == job.id, JobRow.claim_token == job.token, JobRow.state == "running")
+        .values(progress=progress, claim_until=now + length)
+        .returning(JobRow.id)
+    ).first()
+    return held is not None
+
+
+def cancel(session: Session, job_id: int, *, now: datetime) -> bool:
+    """Ask no more for a job; False when it is over already. Whoever works on it stops soon."""
+    stopped = session.execute(
+        update(JobRow)
+        .where(JobRow.id == job_id, JobRow.state.in_(("pending", "running")))
+        .values(state="cancelled", claim_token=None, finished_at=now)
+        .returning(JobRow.id)
+    ).first()
+    return stopped is not None
 
 
 def get(session: Session, job_id: int) -> JobRow | None:
