@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -36,62 +36,89 @@ def hours_of(settings: Settings) -> Hours:
     return Hours(tz, lambda day: days.get(day) is not None)
 
 
+_Steps: TypeAlias = Mapping[int, Mapping[int, tuple[Rule, ...]]]  # by step, then by channel
+
+
 class Caller:
     """Queues the messages of the alerts of one transaction."""
 
     def __init__(self, session: Session, now: datetime, hours: Hours) -> None:
-        self._session = session
+        self.session = session
         self._now = now
         self._hours = hours
         self._channels: Channels | None = None
 
     def rules_of(self, alert_id: int) -> list[Rule]:
         """The rules that wanted an alert, as far as they are there and switched on."""
-        ids = alerts.rules_of(self._session, [alert_id])[alert_id]
-        found = rules.by_ids(self._session, ids)
+        ids = alerts.rules_of(self.session, [alert_id])[alert_id]
+        found = rules.by_ids(self.session, ids)
         return [found[id_] for id_ in sorted(found) if found[id_].enabled]
 
-    def opened(self, row: AlertRow, *, elapsed: timedelta = timedelta(0)) -> Mapping[str, Any]:
-        """Tell those of an alert who have to hear of it by now and were not told yet.
+    def opened(self, row: AlertRow) -> Mapping[str, Any]:
+        """Tell those of an alert who have to hear of it at once, and have not yet.
 
-        ``elapsed`` is how long nobody has acknowledged it: further steps of the chain are told only
-        when they may be told at once. Gives what the history says of it; empty = nobody is new.
+        Gives what the history says of it: ``channels``, and ``held`` with times; empty = nobody.
         """
-        asleep = {r.id for r in self.rules_of(row.id) if is_muted(r, self._now)}
-        of = [rule for rule in self.rules_of(row.id) if rule.id not in asleep]
-        known = held.told(self._session, row.id)
+        return self._open(row, self._uncalled(row, timedelta(0)))
+
+    def hand_on(self, row: AlertRow) -> Mapping[str, Any]:
+        """Tell those who are ``next_in_chain``; as ``opened``, with the last ``step``."""
+        return self._open(row, self.next_in_chain(row))
+
+    def next_in_chain(self, row: AlertRow) -> _Steps:
+        """Who is to be told because nobody has acknowledged the alert for so long, by step.
+
+        Those of the first step only if none of those who heard of it can be reached any more.
+        Nobody is called in quiet hours: that comes when they are over, if it is still needed.
+        """
+        snoozed = row.snoozed_until is not None and self._now < row.snoozed_until
+        if row.waiting_since is None or snoozed:
+            return {}
+        reached = self._all().enabled.intersection(held.told(self.session, row.id))
+        found: dict[int, dict[int, tuple[Rule, ...]]] = {}
+        for step, channels in self._uncalled(row, self._now - row.waiting_since).items():
+            awake = {id_: of for id_, of in channels.items() if self._hold(row, of) is None}
+            if awake and (step or not reached):
+                found[step] = awake
+        return found
+
+    def _uncalled(self, row: AlertRow, elapsed: timedelta) -> _Steps:
+        known = held.told(self.session, row.id)
+        awake = [rule for rule in self.rules_of(row.id) if not is_muted(rule, self._now)]
         by_step: dict[int, dict[int, tuple[Rule, ...]]] = {}
-        for call in audience(of, self._all(), elapsed).values():
-            if call.channel_id in known:
-                continue
-            if call.step and self._hold(row, call.rules) is not None:
-                continue  # quiet: the next step is told when that is over, if still nobody came
-            by_step.setdefault(call.step, {})[call.channel_id] = call.rules
+        for call in audience(awake, self._all(), elapsed).values():
+            if call.channel_id not in known:
+                by_step.setdefault(call.step, {})[call.channel_id] = call.rules
+        return by_step
+
+    def _open(self, row: AlertRow, by_step: _Steps) -> dict[str, Any]:
         told: dict[str, Any] = {}
         for step, channels in sorted(by_step.items()):
             more = {"step": step} if step else {}
-            one = self._send(row, "alert.opened", channels, key="", **more)
-            told = _joined(told, one) | ({"step": step} if step else {})
+            told = _joined(told, self._send(row, "alert.opened", channels, key="", **more)) | more
         return told
+
+    def awake(self, row: AlertRow) -> Mapping[int, tuple[Rule, ...]]:
+        """Who has heard of an alert, and may be reminded of it now."""
+        heard = [id_ for id_, heard in held.told(self.session, row.id).items() if heard]
+        to = senders(self.rules_of(row.id), self._all(), heard, self._now)
+        return {id_: of for id_, of in to.items() if of and self._hold(row, of) is None}
 
     def tell(self, row: AlertRow, event: str, *, but: Collection[int] = ()) -> Mapping[str, Any]:
         """Tell those who have heard of an alert, but these, what became of it; as ``opened``."""
-        known = held.told(self._session, row.id)
+        known = held.told(self.session, row.id)
         heard = [id_ for id_, heard in known.items() if heard and id_ not in but]
         to = senders(self.rules_of(row.id), self._all(), heard, self._now)
         return self._send(row, event, to, key=str(to_us(self._now)))
 
     def remind(self, row: AlertRow, number: int) -> Mapping[str, Any]:
-        """Remind those who have heard of an alert and may be told now; empty = nobody may."""
-        heard = [id_ for id_, heard in held.told(self._session, row.id).items() if heard]
-        to = senders(self.rules_of(row.id), self._all(), heard, self._now)
-        awake = {id_: of for id_, of in to.items() if of and self._hold(row, of) is None}
+        """Remind those who are ``awake``; as ``opened``."""
         key = str(to_us(self._now))
-        return self._send(row, "alert.reminder", awake, key=key, reminder=number)
+        return self._send(row, "alert.reminder", self.awake(row), key=key, reminder=number)
 
     def hurry(self, row: AlertRow) -> list[int]:
         """Let what is held of an alert go out; gives the channels."""
-        channels = held.release_alert(self._session, row.id, now=self._now)
+        channels = held.release_alert(self.session, row.id, now=self._now)
         if channels:
             self.was_told(row)
         return channels
@@ -113,11 +140,11 @@ class Caller:
     ) -> dict[str, Any]:
         sent: list[int] = []
         later: dict[str, str] = {}
-        refs = alerts.refs_of(self._session, row.id) | refs
+        refs = alerts.refs_of(self.session, row.id) | refs
         for channel_id, of in channels.items():
             until = self._hold(row, of) or self._storm(row, channel_id)
             queued = held.queue(
-                self._session,
+                self.session,
                 channel_id=channel_id,
                 alert_id=row.id,
                 event=event,
@@ -141,13 +168,13 @@ class Caller:
         return hold_until(of, Severity(row.severity), self._now, self._hours)
 
     def _storm(self, row: AlertRow, channel_id: int) -> datetime | None:
-        told = held.one_by_one(self._session, channel_id, since=self._now - STORM_HOUR)
-        due = held.next_due(self._session, channel_id)
+        told = held.one_by_one(self.session, channel_id, since=self._now - STORM_HOUR)
+        due = held.next_due(self.session, channel_id)
         return storm_until(row.id, told, due, self._now)
 
     def _all(self) -> Channels:
         if self._channels is None:
-            on = self._session.execute(
+            on = self.session.execute(
                 select(ChannelRow.id, ChannelRow.wants).where(ChannelRow.enabled.is_(True))
             ).all()
             self._channels = Channels(
@@ -161,4 +188,5 @@ def _joined(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
     """Two such facts as one."""
     channels = [*one.get("channels", []), *other.get("channels", [])]
     later = one.get("held", {}) | other.get("held", {})
-    return ({"channels": channels} if channels else {}) | ({"held": later} if later else {})
+    told: dict[str, Any] = {"channels": channels} if channels else {}
+    return told | ({"held": later} if later else {})

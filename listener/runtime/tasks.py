@@ -66,6 +66,9 @@ def _tasks(
     def deliver() -> None:
         services.deliverer.deliver_due(go_on=go_on)
 
+    def remind() -> None:
+        services.reminders.look(now=services.clock())
+
     def answer_jobs() -> None:
         while go_on() and answer_job(services):
             pass
@@ -96,6 +99,7 @@ def _tasks(
         Task("backfill", timedelta(seconds=2), beside.tick),
         Task("rollup", timedelta(seconds=3), roll_up),
         Task("detect", timedelta(seconds=10), detect),
+        Task("remind", timedelta(seconds=5), remind),
         Task("deliver", timedelta(seconds=2), deliver),
         Task("notices", timedelta(seconds=30), services.notifier.look),
         Task("jobs", timedelta(seconds=1), answer_jobs),

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from listener.pipeline.notices import Notifier
     from listener.pipeline.purses import Purses
     from listener.pipeline.readers import Readers
+    from listener.pipeline.reminders import Reminders
     from listener.pipeline.rescore import Rescorer
     from listener.pipeline.rollup import By
     from listener.pipeline.themes import ThemeSeeker
@@ -208,6 +209,13 @@ class Services:
         from listener.pipeline.backfill import Backfiller
 
         return Backfiller(database=self.database, runner=self.runner, clock=self.clock)
+
+    @cached_property
+    def reminders(self) -> Reminders:
+        """What happens to alerts as time goes by."""
+        from listener.pipeline.reminders import Reminders
+
+        return Reminders(self.database, self.settings)
 
     @cached_property
     def watchdog(self) -> Watchdog:
