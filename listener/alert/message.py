@@ -24,7 +24,6 @@ EVENTS = (
 )
 # Events after which somebody should say that they have seen it.
 ASKING = frozenset({"alert.opened", "alert.escalated", "alert.reminder"})
-FOR_PROGRAMS = frozenset({"alert.acknowledged"})  # people hear nothing new from it
 _LISTED = 20  # alerts in a digest
 
 
@@ -42,7 +41,8 @@ class Sample:
 class SpikeFacts:
     """One spike of an alert. ``share`` of a topic or source is in 0..1.
 
-    ``said`` holds the sentences that explain it, by language; they stand in for the bare shares.
+    ``titles`` and ``said`` are its title and the sentences that tell and explain it, by language;
+    they stand in for the bare numbers.
     """
 
     spike_id: int
@@ -59,6 +59,7 @@ class SpikeFacts:
     authors: int | None = None
     stories: int | None = None
     trend: bool = False
+    titles: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -96,13 +97,39 @@ class AlertFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A message for people. ``brief`` is for places that take a few lines only; "" = the body."""
+    """A message for people. ``links`` are the last lines of the body, each with what it leads to:
+    (words, address), the most useful first.
+    """
 
     title: str
     body: str
-    brief: str = ""
-    url: str | None = None
-    acknowledge_url: str | None = None
+    links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def lines(self) -> list[str]:
+        """The body without its links."""
+        lines = self.body.split("\n")
+        return lines[: len(lines) - len(self.links)]
+
+    def within(self, limit: int) -> str:
+        """Title and body in so many characters: links go before lines, a link is never cut."""
+        whole = f"{self.title}\n{self.body}" if self.body else self.title
+        if len(whole) <= limit:
+            return whole
+        kept = self.title if len(self.title) <= limit else self.title[: limit - 1] + "…"
+        left = limit - len(kept)
+        links: list[str] = []
+        for words, address in reversed(self.links):  # the page before the link to acknowledge
+            link = f"\n{words}: {address}"
+            if len(link) <= left:
+                links.insert(0, link)
+                left -= len(link)
+        for line in self.lines:
+            if len(line) + 1 > left:
+                break
+            kept += f"\n{line}"
+            left -= len(line) + 1
+        return kept + "".join(links)
 
 
 # --- what a series is called ---------------------------------------------------------------------
@@ -242,12 +269,13 @@ class _Words:
             "이 채널로 알림이 정상적으로 도착합니다. 실제 급증이 아닙니다.",
             "Alerts reach this channel. This is not a real spike.",
         )
-        return Text(title=title, body=body, brief=body)
+        return Text(title=title, body=body)
 
     def alert(self, facts: AlertFacts, event: str, lead: SpikeFacts) -> Text:
         pick = self._pick
         title = self._title(facts, event, lead)
-        lines = [self._since(lead)]
+        said = list(lead.said.get(self._language, ()))
+        lines = said[:1] or [self._since(lead)]
         if event == "alert.reminder":
             lines.insert(0, self._nobody(facts))
         if facts.acknowledged_at is not None and event in ("alert.resolved", "alert.acknowledged"):
@@ -263,30 +291,23 @@ class _Words:
                     f"Back to normal at {at}, after {span}.",
                 )
             )
-        lines += self._why(lead)
+        lines += said[1:] if said else self._why(lead)
         lines += self._besides(facts, lead)
         lines += self._samples(facts)
         if facts.rules:
             lines.append(pick("규칙: ", "Rules: ") + ", ".join(facts.rules[:3]))
-        asks = facts.acknowledge_url if event in ASKING else None
-        links = self._links(facts.url, asks)
-        # The shortest form names the page only: a link to acknowledge takes 200 characters.
-        brief = "\n".join([title, *self._links(facts.url, None)])
-        return Text(
-            title=title,
-            body="\n".join([*lines, *links]),
-            brief=brief,
-            url=facts.url,
-            acknowledge_url=asks,
-        )
+        return self._text(title, lines, facts.url, facts.acknowledge_url, event)
 
-    def _links(self, url: str | None, acknowledge: str | None) -> list[str]:
-        lines = []
-        if acknowledge:
-            lines.append(self._pick("확인했어요: ", "I have seen it: ") + acknowledge)
+    def _text(
+        self, title: str, lines: Sequence[str], url: str | None, seen: str | None, event: str
+    ) -> Text:
+        links = []
+        if seen and event in ASKING:
+            links.append((self._pick("확인했어요", "I have seen it"), seen))
         if url:
-            lines.append(self._pick("자세히 보기: ", "See why: ") + url)
-        return lines
+            links.append((self._pick("자세히 보기", "See why"), url))
+        body = "\n".join([*lines, *(f"{words}: {address}" for words, address in links)])
+        return Text(title=title, body=body, links=tuple(links))
 
     def _title(self, facts: AlertFacts, event: str, lead: SpikeFacts) -> str:
         pick, brand, series = self._pick, facts.brand, self._series(lead)
@@ -305,7 +326,9 @@ class _Words:
         }.get(event, rise)
         if not is_count(lead.dimension):
             mark = pick("이상", "Unusual") if mark == rise else mark
-            return pick(f"[{mark}] {brand} {series}", f"[{mark}] {brand}: {series}")
+        head = lead.titles.get(self._language) or (None if is_count(lead.dimension) else series)
+        if head:
+            return pick(f"[{mark}] {brand} {head}", f"[{mark}] {brand}: {head}")
         usual = self._against(lead)
         if event == "alert.escalated":
             ko = f"[{mark}] {brand} {series} 급증 — {lead.observed:.0f}건, {usual}"
@@ -336,11 +359,8 @@ class _Words:
         )
 
     def _why(self, spike: SpikeFacts) -> list[str]:
-        """Why, in sentences where there are some, else in shares."""
+        """Why, in shares."""
         pick = self._pick
-        said = spike.said.get(self._language)
-        if said:
-            return list(said)
         lines = []
         if spike.topics:
             shares = ", ".join(
@@ -406,9 +426,7 @@ class _Words:
             lines += [f"  {one.url}"] if one.url else []
         if count > _LISTED:
             lines.append(pick(f"외 {count - _LISTED}건", f"and {count - _LISTED} more"))
-        lines += self._links(facts.url, None)
-        brief = "\n".join([title, *self._links(facts.url, None)])
-        return Text(title=title, body="\n".join(lines), brief=brief, url=facts.url)
+        return self._text(title, lines, facts.url, None, "alert.digest")
 
 
 # --- data ----------------------------------------------------------------------------------------

@@ -16,44 +16,39 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import requests
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from listener.alert import message as messages
 from listener.alert import notice as notice_words
-from listener.alert.channels import (
-    AppriseChannel,
-    Channel,
-    Outgoing,
-    Sent,
-    WebhookChannel,
-    check_address,
-    next_try,
-)
+from listener.alert.channels import check_address, open_channel
+from listener.alert.picture import Curve, draw
+from listener.alert.sending import Channel, Outgoing, Sent, next_try
 from listener.enrich.rulesfile import category_names, read_rules_text
 from listener.errors import InvalidInput, ListenerError, NotFound, StorageError, TargetForbidden
 from listener.net.guard import Guard
+from listener.pipeline.curve import curve_of
+from listener.pipeline.facts import FactsReader
 from listener.pipeline.notices import load_facts as load_notice
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import channels, outbox, rule_sets, spikes
+from listener.store import channels, outbox, rule_sets
 from listener.store.killpoints import reach
-from listener.store.tables import AlertRow, BrandRow, ChannelRow, MentionRow
+from listener.store.tables import ChannelRow
 from listener.store.work import Database
 
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=2)
-_EXCERPT = 160
-_SAMPLES = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """What a message says, in a language and as data."""
+    """What a message says, in a language, as data and as a picture."""
 
     text: Callable[[str], messages.Text]
     data: Callable[[], Mapping[str, Any]]
+    picture: Callable[[str], bytes | None] = lambda language: None
+    thread: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,20 +70,29 @@ class Deliverer:
         many were tried. Raises StorageError.
         """
         tried = 0
-        while tried < limit and go_on() and self._deliver_one():
+        while tried < limit and go_on():
+            message = self.claim()
+            if message is None:
+                break
+            self.deliver(message)
             tried += 1
         return tried
 
-    def _deliver_one(self) -> bool:
-        now = self.clock()
+    def claim(self) -> outbox.Message | None:
+        """Take the next message that is due into these hands, unless its channel is at work on
+        another one. Raises StorageError.
+        """
         with self.database.write() as work:
-            message = outbox.claim(work.session, now=now, length=CLAIM)
+            message = outbox.claim(work.session, now=self.clock(), length=CLAIM)
             work.commit()
-        if message is None:
-            return False
-        reach("deliver-claimed")
+        if message is not None:
+            reach("deliver-claimed")
+        return message
+
+    def deliver(self, message: outbox.Message) -> None:
+        """Try a message that was claimed, and write down what came of it. Raises StorageError."""
         started = time.monotonic()
-        sent = self._send(message, now)
+        sent = self._send(message, self.clock())
         reach("deliver-sent")
         done = self.clock()
         retry_at = None
@@ -103,6 +107,7 @@ class Deliverer:
                 reason=sent.reason,
                 duration_ms=round((time.monotonic() - started) * 1000),
                 retry_at=retry_at,
+                reached=sent.reached,
                 now=done,
             )
             work.commit()
@@ -114,7 +119,6 @@ class Deliverer:
                 sent.reason,
                 extra={"attempt": message.attempt, "given_up": retry_at is None},
             )
-        return True
 
     def _send(self, message: outbox.Message, now: datetime) -> Sent:
         """Try once, whatever happens: an attempt that is not written down would be made for ever.
@@ -148,6 +152,9 @@ class Deliverer:
                 at=now,
                 text=tell.text(row.language),
                 data=tell.data(),
+                picture=lambda: tell.picture(row.language),
+                thread=tell.thread,
+                reached=frozenset(message.refs.get(outbox.REACHED, ())),
             )
         )
 
@@ -156,17 +163,30 @@ class Deliverer:
     ) -> _Telling:
         """What the message says, from what is known now. Raises NotFound."""
         event = message.event
-        if message.notice_id is None:
-            facts = load_facts(session, message, self.settings)
-            named = self._named(session)
+        if message.notice_id is not None:
+            told = load_notice(session, message.notice_id, self.settings, self.title_of)
             return _Telling(
-                lambda lang: messages.compose(facts, event, language=lang, tz=tz, named=named),
-                lambda: messages.payload(facts, event, tz=tz, named=named),
+                lambda lang: notice_words.compose(told, event, now=now, language=lang, tz=tz),
+                lambda: notice_words.payload(told, event, now=now, tz=tz),
+                thread=f"notice-{message.notice_id}",
             )
-        told = load_notice(session, message.notice_id, self.settings, self.title_of)
+        named = self._named(session)
+        reader = FactsReader(
+            session=session,
+            settings=self.settings,
+            secrets=self.secrets,
+            named=named,
+            title_of=self.title_of,
+            now=now,
+        )
+        facts = reader.of(message)
+        row = reader.lead_row(facts)
+        curve = None if row is None else curve_of(session, row, tz, now=now)
         return _Telling(
-            lambda language: notice_words.compose(told, event, now=now, language=language, tz=tz),
-            lambda: notice_words.payload(told, event, now=now, tz=tz),
+            lambda lang: messages.compose(facts, event, language=lang, tz=tz, named=named),
+            lambda: messages.payload(facts, event, tz=tz, named=named),
+            lambda lang: _paint(curve, facts, lang, tz, named),
+            thread=f"alert-{facts.alert_id}" if facts.alert_id else "",
         )
 
     def _named(self, session: Session) -> messages.Named:
@@ -183,85 +203,27 @@ class Deliverer:
     def _open(self, row: ChannelRow) -> Channel:
         """The channel behind a row. Raises ListenerError when its address may not be used (now)."""
         address = self.secrets.decrypt(row.address)
-        if row.kind == "webhook":
-            secret = self.secrets.decrypt(row.secret) if row.secret else ""
-            return WebhookChannel(lambda: self.session(f"channel-{row.id}"), address, secret)
-        # Apprise has no guard of its own: judge again what the name resolves to today.
-        check_address(row.kind, address, self.guard)
-        return AppriseChannel(address)
+        secret = self.secrets.decrypt(row.secret) if row.secret else ""
+        if row.kind == "apprise":
+            # Apprise has no guard of its own: judge again what the name resolves to today.
+            check_address(row.kind, address, self.guard)
+        return open_channel(row.kind, address, secret, lambda: self.session(f"channel-{row.id}"))
 
 
-def load_facts(
-    session: Session, message: outbox.Message, settings: Settings
-) -> messages.AlertFacts:
-    """What the message is about, as it is now: an erased mention is in no message sent later."""
-    alert = None
-    if message.alert_id is not None:
-        alert = session.get(AlertRow, message.alert_id)
-    if alert is None:
-        return messages.AlertFacts(
-            alert_id=0,
-            brand="Listener",
-            severity="info",
-            opened_at=message.created_at,
-            resolved_at=None,
-            spikes=(),
-        )
-    return alert_facts(session, alert, settings)
+def _paint(
+    curve: Curve | None,
+    facts: messages.AlertFacts,
+    language: str,
+    tz: ZoneInfo,
+    named: messages.Named,
+) -> bytes | None:
+    """The picture of the spike that says most; None where there is none."""
+    lead = facts.lead
+    if curve is None or lead is None:
+        return None
 
+    def titled(spoken: str) -> str:
+        return lead.titles.get(spoken) or messages.series_name(lead.dimension, spoken, named)
 
-def alert_facts(session: Session, alert: AlertRow, settings: Settings) -> messages.AlertFacts:
-    """An alert with its spikes and sample mentions, as messages and screens tell it."""
-    brand = session.get_one(BrandRow, alert.brand_id)
-    rows = spikes.of_alert(session, alert.id)
-    base = (settings.public_url or f"http://{settings.host}:{settings.port}").rstrip("/")
-    ids = list(dict.fromkeys(m for row in rows for m in row.mention_ids))[:_SAMPLES]
-    return messages.AlertFacts(
-        alert_id=alert.id,
-        brand=brand.name,
-        severity=alert.severity,
-        opened_at=alert.opened_at,
-        resolved_at=alert.resolved_at,
-        spikes=tuple(spike_facts(row) for row in rows),
-        samples=_samples(session, ids),
-        url=f"{base}/spikes/{rows[0].id}" if rows else base,
-    )
-
-
-def spike_facts(row: Any) -> messages.SpikeFacts:
-    """A spike row with the part of its explanation that fits into a message."""
-    told = row.explanation or {}
-    return messages.SpikeFacts(
-        spike_id=row.id,
-        dimension=row.dimension,
-        state=row.state,
-        onset_at=row.onset_at,
-        resolved_at=row.resolved_at,
-        expected=row.expected,
-        observed=row.observed,
-        score=row.score,
-        topics=tuple((d["name"], d["share"]) for d in told.get("topics", [])),
-        sources=tuple((d["name"], d["share"]) for d in told.get("sources", [])),
-        phrases=tuple(d["text"] for d in told.get("phrases", [])),
-        authors=told.get("authors"),
-        stories=told.get("stories"),
-    )
-
-
-def _samples(session: Session, ids: list[int]) -> tuple[messages.Sample, ...]:
-    rows = session.execute(
-        select(
-            MentionRow.id, MentionRow.source, MentionRow.title, MentionRow.text, MentionRow.url
-        ).where(MentionRow.id.in_(ids))
-    ).all()
-    found = {row.id: row for row in rows}
-    samples = []
-    for mention_id in ids:
-        row = found.get(mention_id)
-        if row is not None:
-            words = " ".join((row.text or row.title or "").split())
-            excerpt = words if len(words) <= _EXCERPT else words[: _EXCERPT - 1] + "…"
-            samples.append(
-                messages.Sample(mention_id=row.id, source=row.source, excerpt=excerpt, url=row.url)
-            )
-    return tuple(samples)
+    title = f"{facts.brand} {titled(language)}"
+    return draw(curve, title=title, english=titled("en"), language=language, tz=tz)

@@ -383,8 +383,9 @@ class Services:
     ) -> MadeChannel:
         """Save a channel, its secrets encrypted. Raises InvalidInput, TargetForbidden."""
         from listener.alert.channels import check_address, check_secret
+        from listener.alert.services import kind_of
 
-        kind = kind or ("webhook" if address.startswith(("http://", "https://")) else "apprise")
+        kind = kind or kind_of(address)
         shown = check_address(kind, address, self.guard)
         if kind == "webhook":
             secret = secret or new_webhook_secret()

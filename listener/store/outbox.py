@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.store.tables import ChannelRow, DeliveryRow, OutboxRow
 from listener.store.upsert import insert_ignore
+
+REACHED = "reached"  # in ``refs``: those of the channel's people who have the message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +130,8 @@ def claim(session: Session, *, now: datetime, length: timedelta) -> Message | No
     """The next message that is due and in nobody's hands.
 
     Messages of one alert or notice to one channel go out in their order: a later one waits while
-    an earlier one is still being tried.
+    an earlier one is still being tried. A channel has one message in hand at a time, so that one
+    that hangs keeps no other channel waiting, however many senders there are.
     """
     earlier = OutboxRow.__table__.alias("earlier")
     waits = (
@@ -144,14 +147,19 @@ def claim(session: Session, *, now: datetime, length: timedelta) -> Message | No
         )
         .exists()
     )
+    other = OutboxRow.__table__.alias("other")
+    busy = (
+        select(other.c.id)
+        .where(
+            other.c.channel_id == OutboxRow.channel_id,
+            other.c.state == "pending",
+            other.c.claim_until >= now,
+        )
+        .exists()
+    )
     outbox_id = session.scalar(
         select(OutboxRow.id)
-        .where(
-            OutboxRow.state == "pending",
-            OutboxRow.next_try_at <= now,
-            or_(OutboxRow.claim_until.is_(None), OutboxRow.claim_until < now),
-            ~waits,
-        )
+        .where(OutboxRow.state == "pending", OutboxRow.next_try_at <= now, ~busy, ~waits)
         .order_by(OutboxRow.next_try_at, OutboxRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -198,11 +206,13 @@ def record(
     duration_ms: int,
     retry_at: datetime | None,
     now: datetime,
+    reached: Collection[str] = (),
 ) -> bool:
     """Write an attempt down and settle the message: sent, to be tried again, or given up.
 
-    ``retry_at`` None on a failure means that it is given up ("dead"). False when another sender
-    holds the message by now; the attempt itself is written down all the same.
+    ``retry_at`` None on a failure means that it is given up ("dead"); ``reached`` are people who
+    have it and do not get it again. False when another sender holds the message by now; the attempt
+    itself is written down all the same.
     """
     session.add(
         DeliveryRow(
@@ -216,10 +226,13 @@ def record(
         )
     )
     state = "sent" if ok else "pending" if retry_at else "dead"
+    refs = {"refs": dict(message.refs) | {REACHED: sorted(reached)}} if reached else {}
     settled = session.execute(
         update(OutboxRow)
         .where(OutboxRow.id == message.id, OutboxRow.claim_token == message.token)
-        .values(state=state, next_try_at=retry_at or now, claim_token=None, claim_until=None)
+        .values(
+            state=state, next_try_at=retry_at or now, claim_token=None, claim_until=None, **refs
+        )
         .returning(OutboxRow.id)
     ).first()
     session.flush()
@@ -228,10 +241,104 @@ def record(
 
 def revive(session: Session, outbox_id: int, *, now: datetime) -> bool:
     """Try a message that was given up once more; its id stays the same."""
-    row = session.execute(
+    return _revive(session, OutboxRow.id == outbox_id, now=now) > 0
+
+
+def revive_all(session: Session, channel_id: int, *, now: datetime) -> int:
+    """Try all messages of a channel once more that were given up; how many there are."""
+    return _revive(session, OutboxRow.channel_id == channel_id, now=now)
+
+
+def _revive(session: Session, which: ColumnElement[bool], *, now: datetime) -> int:
+    rows = session.execute(
         update(OutboxRow)
-        .where(OutboxRow.id == outbox_id, OutboxRow.state == "dead")
+        .where(which, OutboxRow.state == "dead")
         .values(state="pending", next_try_at=now, attempts=0)
         .returning(OutboxRow.id)
-    ).first()
-    return row is not None
+    ).all()
+    return len(rows)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A message as people look at it, with what came of the latest attempt."""
+
+    id: int
+    message_id: str
+    channel_id: int
+    channel: str
+    alert_id: int | None
+    event: str
+    state: str
+    attempts: int
+    created_at: datetime
+    next_try_at: datetime
+    last_at: datetime | None
+    reason: str
+    status_code: int | None
+
+
+def listing(
+    session: Session,
+    *,
+    state: str | None = None,
+    channel_id: int | None = None,
+    alert_id: int | None = None,
+    before_id: int | None = None,
+    limit: int = 50,
+) -> list[Stored]:
+    """Messages, the latest first."""
+    latest = (
+        select(DeliveryRow.outbox_id, func.max(DeliveryRow.id).label("id"))
+        .group_by(DeliveryRow.outbox_id)
+        .subquery()
+    )
+    query = (
+        select(
+            OutboxRow, ChannelRow.name, DeliveryRow.at, DeliveryRow.reason, DeliveryRow.status_code
+        )
+        .join(ChannelRow, ChannelRow.id == OutboxRow.channel_id)
+        .outerjoin(latest, latest.c.outbox_id == OutboxRow.id)
+        .outerjoin(DeliveryRow, DeliveryRow.id == latest.c.id)
+        .order_by(OutboxRow.id.desc())
+        .limit(limit)
+    )
+    for column, value in (
+        (OutboxRow.state, state),
+        (OutboxRow.channel_id, channel_id),
+        (OutboxRow.alert_id, alert_id),
+    ):
+        if value is not None:
+            query = query.where(column == value)
+    if before_id is not None:
+        query = query.where(OutboxRow.id < before_id)
+    return [
+        Stored(
+            id=row.id,
+            message_id=row.message_id,
+            channel_id=row.channel_id,
+            channel=channel,
+            alert_id=row.alert_id,
+            event=row.event,
+            state=row.state,
+            attempts=row.attempts,
+            created_at=row.created_at,
+            next_try_at=row.next_try_at,
+            last_at=last_at,
+            reason=reason or "",
+            status_code=status_code,
+        )
+        for row, channel, last_at, reason, status_code in session.execute(query)
+    ]
+
+
+def dead_by_channel(session: Session, *, since: datetime | None = None) -> dict[int, int]:
+    """How many messages of each channel were given up (since then, and not tried again)."""
+    query = (
+        select(OutboxRow.channel_id, func.count())
+        .where(OutboxRow.state == "dead")
+        .group_by(OutboxRow.channel_id)
+    )
+    if since is not None:
+        query = query.where(OutboxRow.next_try_at >= since)  # when it was given up
+    return {channel_id: count for channel_id, count in session.execute(query)}

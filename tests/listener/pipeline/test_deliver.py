@@ -63,7 +63,12 @@ class Office:
                 expected=1.5,
                 observed=18,
                 score=4.0,
-                explanation={"phrases": [{"text": "택배 파손"}], "authors": 17, "stories": 18},
+                explanation={
+                    "mentions": 18,
+                    "phrases": [{"text": "택배 파손", "count": 15, "z": 4.0}],
+                    "authors": 17,
+                    "stories": 18,
+                },
             )
             work.session.add(spike)
             work.commit()
@@ -286,7 +291,7 @@ def test_an_email_arrives_with_a_korean_subject(office: Office) -> None:
         mail.stop()
     assert office.attempts()[0].reason == ""
     (letter,) = post.letters
-    assert letter["subject"] == "[급증] 하늘상회 배송 불만 18건, 평소의 12.0배"
+    assert letter["subject"] == "[급증] 하늘상회 배송 불만 18건, 평소의 12배"
     text = letter.get_body(("plain", "html"))
     assert text is not None
     assert "택배 파손" in text.get_content()
