@@ -20,6 +20,7 @@ from api import auth, errors
 from api.deps import Lane, Services, Wiring, known_query
 from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
 from api.routes import (
+    alert_actions,
     alerts,
     brands,
     channels,
@@ -68,6 +69,7 @@ GUARDED = (
     watches.router,
     notices.router,
     alerts.router,
+    alert_actions.router,
     planned.router,
     channels.router,
     stats.router,

@@ -12,10 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
-from api.auth import Who, Writes
 from api.deps import (
     Json,
-    Now,
     Page,
     PageQuery,
     ServicesDep,
@@ -27,7 +25,7 @@ from api.deps import (
 from api.routes.mentions import brand_id
 from api.routes.schemas import BrandName, Id
 from listener.errors import InvalidInput
-from listener.store import history, spikes
+from listener.store import alerts, history, rules, spikes
 from listener.store.base import from_us, to_us
 from listener.store.tables import AlertRow, BrandRow, SpikeRow
 
@@ -166,18 +164,49 @@ def _brand_names(session: Session, ids: set[int]) -> Mapping[int, dict[str, Any]
 # --- alerts --------------------------------------------------------------------------------------
 
 
+class AlertRule(BaseModel):
+    """A rule that wanted the alert."""
+
+    id: int
+    name: str = Field(examples=["불만 급증"])
+    score: float = Field(description="The highest at which it did.", examples=[2.4])
+
+
 class AlertOut(BaseModel):
     """One event that people were told of; it groups the spikes of that event."""
 
     id: int
     brand: BrandName
     state: SpikeState
-    severity: str
+    severity: Literal["low", "medium", "high"]
     opened_at: datetime
     updated_at: datetime
     resolved_at: datetime | None
     acknowledged_at: datetime | None = Field(description="When somebody said they had seen it.")
-    acknowledged_by: int | None = Field(description="Which user; null for an API key.")
+    acknowledged_by: int | None = Field(
+        description="Which user; null for an API key, and for the link of a message."
+    )
+    assigned_to: int | None = Field(description="Which user takes care of it.")
+    snoozed_until: datetime | None = Field(description="Nothing is told of it until then.")
+    verdict: Literal["right", "false", "planned"] | None = Field(
+        description="What people said it was."
+    )
+    verdict_at: datetime | None
+    told_at: datetime | None = Field(
+        description="When people last heard of it; null: not yet, as in quiet hours."
+    )
+    waiting_since: datetime | None = Field(
+        description="Since when those who heard of it are waited for: reminders and the next in "
+        "the chain count from it. Null: somebody has seen it."
+    )
+    reminders: int = Field(description="Sent since then.")
+    step: int = Field(description="The last of the chain that was called; 0 = the first.")
+    rules: list[AlertRule] = Field(description="Without those that were deleted since.")
+    summary: dict[str, Any] | None = Field(
+        description="In numbers, once it is over: `from`, `to`, `minutes`, `spikes`, `series`, "
+        "`observed`, `expected`, `score`, `stories`, `authors`, `topics`, "
+        "`acknowledged_after_min`, `reminders`."
+    )
     spike_ids: list[int]
 
 
@@ -197,7 +226,7 @@ def list_alerts(services: ServicesDep, query: Annotated[AlertQuery, Query()]) ->
             before_id=before,
             limit=query.limit + 1,
         )
-        told = _alerts(session, rows)
+        told = alerts_told(session, rows)
     return page_of(told, limit=query.limit, name="alert", key=lambda one: one["id"])
 
 
@@ -205,30 +234,27 @@ def list_alerts(services: ServicesDep, query: Annotated[AlertQuery, Query()]) ->
 def get_alert(services: ServicesDep, alert_id: Id) -> Response:
     """One alert."""
     with services.database.read() as session:
-        return Json(_alerts(session, [history.get_alert(session, alert_id)])[0])
+        return Json(alerts_told(session, [history.get_alert(session, alert_id)])[0])
 
 
-@router.post(
-    "/alerts/{alert_id}/acknowledge",
-    response_model=AlertOut,
-    operation_id="acknowledge_alert",
-    dependencies=[Writes],
-)
-def acknowledge_alert(services: ServicesDep, now: Now, who: Who, alert_id: Id) -> Response:
-    """Say that you have seen it. Who was first stays."""
-    with services.database.write() as work:
-        user_id = who.user.id if who.user else None
-        row = history.acknowledge(work.session, alert_id, user_id=user_id, now=now)
-        work.commit()
-        return Json(_alerts(work.session, [row])[0])
-
-
-def _alerts(session: Session, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
+def alerts_told(session: Session, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
+    """Alerts as ``AlertOut`` tells them."""
+    ids = [row.id for row in rows]
     names = _brand_names(session, {row.brand_id for row in rows})
-    grouped = history.spikes_of(session, [row.id for row in rows])
-    given = set(AlertOut.model_fields) - {"brand", "spike_ids"}
+    grouped = history.spikes_of(session, ids)
+    scores = alerts.rules_of(session, ids)
+    known = rules.by_ids(session, {rule_id for of in scores.values() for rule_id in of})
+    given = set(AlertOut.model_fields) - {"brand", "rules", "spike_ids"}
     return [
         {name: getattr(row, name) for name in given}
-        | {"brand": names[row.brand_id], "spike_ids": grouped[row.id]}
+        | {
+            "brand": names[row.brand_id],
+            "rules": [
+                {"id": rule_id, "name": known[rule_id].name, "score": score}
+                for rule_id, score in scores[row.id].items()
+                if rule_id in known  # deleted just now
+            ],
+            "spike_ids": grouped[row.id],
+        }
         for row in rows
     ]
