@@ -20,6 +20,7 @@ from api import auth, errors
 from api.deps import Lane, Services, Wiring, known_query
 from api.edge import SECURITY_HEADERS, Edge, HideKeys, Metrics
 from api.routes import (
+    acknowledge,
     alert_actions,
     alerts,
     brands,
@@ -58,9 +59,10 @@ STATIC = Path(__file__).parent / "dashboard" / "static"
 DASHBOARD = "api.dashboard.pages"
 MAX_BODY = 1_000_000  # bytes; the largest thing sent here is a brand with its terms
 
-# Open to everybody: is it alive, logging in, and webhooks, which sign what they send. All else
-# needs at least a key with scope read.
-PUBLIC = (health.public, session.router, hooks.router)
+# Open to everybody: is it alive, logging in, webhooks, which sign what they send, and links that
+# acknowledge, which are signed. All else needs at least a key with scope read.
+PUBLIC = (health.public, session.router, hooks.router, acknowledge.router)
+OPEN = ("/hooks/", "/api/v1/acknowledge/")  # they carry their own proof
 GUARDED = (
     health.guarded,
     mentions.router,
@@ -189,7 +191,7 @@ def _describe(app: FastAPI) -> dict[str, Any]:
         api["components"]["securitySchemes"] = auth.SCHEMES
         for path, operations in api["paths"].items():
             for operation in operations.values():
-                is_open = path in ("/healthz", "/readyz") or path.startswith("/hooks/")
+                is_open = path in ("/healthz", "/readyz") or path.startswith(OPEN)
                 operation["security"] = [] if is_open else [{name: []} for name in auth.SCHEMES]
         app.openapi_schema = api
     return app.openapi_schema

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from api.dashboard import (
+    acknowledge_pages,
     alert_actions,
     brand_pages,
     calendar_pages,
@@ -30,6 +31,7 @@ __all__ = ["error_page", "router"]
 router = APIRouter(include_in_schema=False)
 for _page in (
     login,
+    acknowledge_pages,
     overview,
     start_pages,
     mentions,

@@ -19,9 +19,8 @@ from listener.alert.links import acknowledge_token
 from listener.alert.message import ASKING, AlertFacts, Named, Sample, SpikeFacts
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import outbox, spikes
+from listener.store import alerts, outbox, spikes
 from listener.store.tables import (
-    AlertEventRow,
     AlertRow,
     AlertRuleRow,
     BrandRow,
@@ -120,7 +119,7 @@ class FactsReader:
             rules=self._rules(alert.id),
             acknowledge_url=seen,
             acknowledged_at=alert.acknowledged_at,
-            acknowledged_by=self._who(alert) if alert.acknowledged_at else "",
+            acknowledged_by=alerts.acknowledged_by(self.session, alert),
             reminders=alert.reminders,
         )
         lead = facts.lead
@@ -136,17 +135,6 @@ class FactsReader:
                 .order_by(AlertRuleRow.score.desc(), RuleRow.id)
             )
         )
-
-    def _who(self, alert: AlertRow) -> str:
-        """Who said first that they have seen it."""
-        by = self.session.scalar(
-            select(AlertEventRow.by)
-            .where(AlertEventRow.alert_id == alert.id, AlertEventRow.by != "")
-            .where(AlertEventRow.at >= alert.acknowledged_at)
-            .order_by(AlertEventRow.id)
-            .limit(1)
-        )
-        return by or ""
 
     def _spike(self, row: SpikeRow, brand: BrandRow) -> SpikeFacts:
         told = row.explanation or {}

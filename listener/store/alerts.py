@@ -90,6 +90,23 @@ def events(
     return session.scalars(query.order_by(AlertEventRow.id).limit(limit)).all()
 
 
+def acknowledged_by(session: Session, row: AlertRow) -> str:
+    """Who said first that they have seen it, as it is shown; "" = nobody, or nobody knows."""
+    if row.acknowledged_at is None:
+        return ""
+    by = session.scalar(
+        select(AlertEventRow.by)
+        .where(
+            AlertEventRow.alert_id == row.id,
+            AlertEventRow.at >= row.acknowledged_at,
+            AlertEventRow.by != "",
+        )
+        .order_by(AlertEventRow.at, AlertEventRow.id)
+        .limit(1)
+    )
+    return by or ""
+
+
 def rules_of(session: Session, alert_ids: Sequence[int]) -> dict[int, dict[int, float]]:
     """The rules that wanted each alert, with the highest score at which they did."""
     found: dict[int, dict[int, float]] = {alert_id: {} for alert_id in alert_ids}
