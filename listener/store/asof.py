@@ -346,3 +346,20 @@ def judged(session: Session, brand_id: int, since: datetime, until: datetime) ->
                 )
             )
     return found
+
+
+def spike_near(
+    session: Session, brand_id: int, dimension: str, by: str, at: datetime, *, within: timedelta
+) -> int | None:
+    """The stored spike of a series whose onset is nearest to a time, and not further off."""
+    rows = session.execute(
+        select(SpikeRow.id, SpikeRow.onset_at).where(
+            SpikeRow.brand_id == brand_id,
+            SpikeRow.dimension == dimension,
+            SpikeRow.by == by,
+            SpikeRow.onset_at >= at - within,
+            SpikeRow.onset_at <= at + within,
+        )
+    ).all()
+    nearest = min(rows, key=lambda row: abs(row.onset_at - at), default=None)
+    return None if nearest is None else nearest.id
