@@ -311,7 +311,7 @@ class EngagementRow(Base):
     """Counts of a mention as read at one moment; a row is written when a count changed."""
 
     __tablename__ = "engagement"
-    __table_args__ = (WITHOUT_ROWID,)
+    __table_args__ = (Index("ix_engagement_at", "at"), WITHOUT_ROWID)
 
     mention_id: Mapped[int] = mapped_column(
         ForeignKey("mention.id", ondelete="CASCADE"), primary_key=True, autoincrement=False

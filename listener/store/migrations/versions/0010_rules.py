@@ -128,6 +128,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_alert_event"),
     )
     op.create_index("ix_alert_event_alert_id", "alert_event", ["alert_id", "id"])
+    op.create_index("ix_engagement_at", "engagement", ["at"])
     for column in _alert_columns():
         op.add_column("alert", column)
     for column in _spike_columns():
@@ -175,6 +176,7 @@ def _detector(*of_key: sa.Column[Any], later: tuple[sa.Column[Any], ...] = ()) -
 
 def downgrade() -> None:
     """Rules and the history of alerts go; detectors are built from the buckets again."""
+    op.drop_index("ix_engagement_at", "engagement")
     op.drop_table("detector")
     _detector()
     op.drop_column("job", "progress")
