@@ -6,6 +6,7 @@ import html
 import logging
 import re
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ from listener.alert.sending import EXCERPT, Outgoing, Sent, secrets_in
 from listener.net.retry import scrub
 
 PICTURE = "chart.png"
+_MAIL_S = 60.0  # for all readers of a mail: a message is in hand for two minutes at most
 _THREAD = "listener.invalid"  # a domain of nobody's: ids of threads are no addresses
 # What apprise says why it failed, where it says it at all.
 _CAUSE = re.compile(r"(Socket Exception: |Response Details:\s*)(.*)", re.DOTALL)
@@ -63,7 +65,11 @@ class AppriseChannel:
         targets = [one for one in service.targets if one[1] not in message.reached]
         attach = _attachment(message)
         reached, failed = set(message.reached), []
+        ends = time.monotonic() + _MAIL_S
         for target in targets:
+            if time.monotonic() > ends:
+                failed.append(Sent(ok=False, reason="The mail server is too slow for all of them."))
+                break
             service.targets = [target]
             ok, said = _notify(
                 service,
@@ -80,7 +86,8 @@ class AppriseChannel:
             return Sent(ok=True)
         reason = " ".join(dict.fromkeys(one.reason for one in failed))[:EXCERPT]
         if reached:
-            reason = f"{len(reached)} of {len(reached) + len(failed)} have it. {reason}"
+            missing = sum(one[1] not in reached for one in targets)
+            reason = f"{len(reached)} of {len(reached) + missing} have it. {reason}"
         return Sent(ok=False, reason=reason, reached=frozenset(reached))
 
     def _judged(self, ok: bool, said: list[str]) -> Sent:

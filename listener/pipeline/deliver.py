@@ -82,6 +82,9 @@ class Deliverer:
         """Take the next message that is due into these hands, unless its channel is at work on
         another one. Raises StorageError.
         """
+        with self.database.read() as session:
+            if not outbox.any_due(session, now=self.clock()):
+                return None
         with self.database.write() as work:
             message = outbox.claim(work.session, now=self.clock(), length=CLAIM)
             work.commit()

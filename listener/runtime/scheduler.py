@@ -13,10 +13,12 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from listener.errors import StorageError
@@ -61,6 +63,7 @@ class Scheduler:
         self._held_until: datetime | None = None
         self._stopping = stopping or threading.Event()
         self._running: set[str] = set()  # names of tasks
+        self._again: set[str] = set()  # nudged while they ran
         self._quiet = threading.Condition()
         self._scheduler = BackgroundScheduler(
             executors={"default": ThreadPoolExecutor(len(tasks) + 1)},
@@ -106,6 +109,20 @@ class Scheduler:
         self._held_until = None
         return left
 
+    def nudge(self, name: str) -> None:
+        """There is something to do for that task: it runs at once, or once more if it runs now.
+
+        Ticks find all work by themselves; this only saves the time until the next one.
+        """
+        with self._quiet:
+            if self._stopping.is_set() or not self._scheduler.running:
+                return
+            if name in self._running:
+                self._again.add(name)
+                return
+        with suppress(JobLookupError):  # told to stop meanwhile
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC))
+
     def _heartbeat(self) -> None:
         now = self._clock()
         try:
@@ -128,7 +145,7 @@ class Scheduler:
                     return
                 self._running.add(task.name)
             try:
-                task.call()
+                self._call(task)
             except StorageError as error:
                 log.error("%s: %s", task.name, error)
             except Exception:
@@ -138,6 +155,16 @@ class Scheduler:
             finally:
                 with self._quiet:
                     self._running.discard(task.name)
+                    self._again.discard(task.name)
                     self._quiet.notify_all()
 
         return tick
+
+    def _call(self, task: Task) -> None:
+        """Call a task, and again as long as it is nudged meanwhile."""
+        while True:
+            task.call()
+            with self._quiet:
+                if task.name not in self._again or self._stopping.is_set() or not self.leading:
+                    return
+                self._again.discard(task.name)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.errors import ListenerError
 from listener.runtime.scheduler import GRACE, Scheduler, Task
 from listener.store import channels, jobs
+from listener.store.outbox import Message
 from listener.types import Claim
 
 if TYPE_CHECKING:
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOB_CLAIM = timedelta(minutes=5)
+LOOK = timedelta(
+    seconds=10
+)  # time goes by though nothing comes in: spikes end, watches fall silent
+DELIVERERS = 4  # channels that are sent to at once
 SCREENED = 5_000  # mentions a turn, the newest first, so that counting never waits for a flood
 
 
@@ -26,11 +33,12 @@ class Work:
 
     def __init__(self, services: Services) -> None:
         self._stopping = threading.Event()
-        self._collecting = Collecting(services)
+        self._collecting = Collecting(services, collected=lambda: self.scheduler.nudge("rollup"))
         self._beside = Beside(services)
+        self._delivering = Delivering(services)
         self.scheduler = Scheduler(
             services.database,
-            _tasks(services, self._collecting, self._beside, self._stopping),
+            _tasks(services, self),
             clock=services.clock,
             stopping=self._stopping,
         )
@@ -43,40 +51,60 @@ class Work:
         """Begin nothing new and give what runs that long to end, each of tasks and runs; returns
         what did not. That is safe to kill: claims fence what it writes.
         """
-        self._collecting.close()
-        self._beside.close()
+        threads = (self._collecting, self._beside, self._delivering)
+        for one in threads:
+            one.close()
         left = self.scheduler.stop(seconds)
-        return [*left, *self._collecting.wait(seconds), *self._beside.wait(seconds)]
+        return [*left, *(name for one in threads for name in one.wait(seconds))]
+
+    def tick(self, name: str) -> Callable[[], object]:
+        """The tick of the threads that collect, back-fill or deliver."""
+        ticks: dict[str, Callable[[], object]] = {
+            "collect": self._collecting.tick,
+            "backfill": self._beside.tick,
+            "deliver": self._delivering.tick,
+        }
+        return ticks[name]
+
+    def go_on(self) -> bool:
+        """Whether it was not told to stop yet."""
+        return not self._stopping.is_set()
 
 
-def _tasks(
-    services: Services, collecting: Collecting, beside: Beside, stopping: threading.Event
-) -> list[Task]:
-    """All that is done over and over; no more than this."""
+def _tasks(services: Services, work: Work) -> list[Task]:
+    """All that is done over and over; no more than this.
 
-    def go_on() -> bool:
-        return not stopping.is_set()
+    A post goes through four of them until somebody hears of it, so that each nudges the next as
+    soon as it has something for it. Nothing depends on that: every tick finds all work by itself.
+    """
+    go_on = work.go_on
+
+    def nudge(name: str) -> None:
+        work.scheduler.nudge(name)
+
+    def look() -> None:
+        if services.watchdog.look(now=services.clock()):
+            nudge("deliver")
+
+    detecting = Paced(look, at_least=LOOK)
 
     def roll_up() -> None:
-        services.roll_up(screened=SCREENED)
-
-    def detect() -> None:
-        services.watchdog.look(now=services.clock())
-
-    def deliver() -> None:
-        services.deliverer.deliver_due(go_on=go_on)
+        if services.roll_up(screened=SCREENED):
+            detecting.want()
+            nudge("detect")
 
     def remind() -> None:
         services.reminders.look(now=services.clock())
 
     def answer_jobs() -> None:
         while go_on() and answer_job(services):
-            pass
+            nudge("deliver")  # it may have been the test of a channel
 
     def take_inbound() -> None:
         from listener.pipeline.inbound import drain
 
-        drain(services.ingest, now=services.clock(), go_on=go_on)
+        if drain(services.ingest, now=services.clock(), go_on=go_on):
+            nudge("rollup")
 
     def rescore() -> None:
         services.rescorer.work(go_on)
@@ -95,12 +123,12 @@ def _tasks(
         rematch_if_needed(services.ingest, now=services.clock())
 
     return [
-        Task("collect", timedelta(seconds=2), collecting.tick),
-        Task("backfill", timedelta(seconds=2), beside.tick),
-        Task("rollup", timedelta(seconds=3), roll_up),
-        Task("detect", timedelta(seconds=10), detect),
+        Task("collect", timedelta(seconds=1), work.tick("collect")),
+        Task("backfill", timedelta(seconds=2), work.tick("backfill")),
+        Task("rollup", timedelta(seconds=2), roll_up),
+        Task("detect", timedelta(seconds=1), detecting.tick),  # looks when there is a reason to
         Task("remind", timedelta(seconds=5), remind),
-        Task("deliver", timedelta(seconds=2), deliver),
+        Task("deliver", timedelta(seconds=1), work.tick("deliver")),
         Task("notices", timedelta(seconds=30), services.notifier.look),
         Task("jobs", timedelta(seconds=1), answer_jobs),
         Task("inbound", timedelta(seconds=1), take_inbound),
@@ -111,11 +139,47 @@ def _tasks(
     ]
 
 
-class Collecting:
-    """Keeps ``collect_workers`` threads busy with due watches; a tick never waits for them."""
+class Paced:
+    """Calls something soon after it was wanted, and every ``at_least`` anyway, but so that it takes
+    no more than a fifth of the time.
+    """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, call: Callable[[], object], *, at_least: timedelta) -> None:
+        self._call = call
+        self._at_least = at_least.total_seconds()
+        self._wanted = threading.Event()
+        self._ended = -self._at_least
+        self._took = 0.0
+
+    def want(self) -> None:
+        """There is something new to look at."""
+        self._wanted.set()
+
+    def tick(self) -> None:
+        """Call it if it is time."""
+        began = time.monotonic()
+        rested = began - self._ended
+        if rested < self._at_least and not (self._wanted.is_set() and rested >= 4 * self._took):
+            return
+        self._wanted.clear()
+        try:
+            self._call()
+        finally:
+            self._ended = time.monotonic()
+            self._took = self._ended - began
+
+
+class Collecting:
+    """Keeps ``collect_workers`` threads busy with due watches; a tick never waits for them.
+
+    ``collected`` is called after each run.
+    """
+
+    def __init__(
+        self, services: Services, *, collected: Callable[[], object] = lambda: None
+    ) -> None:
         self._services = services
+        self._collected = collected
         self._most = services.settings.collect_workers
         self._running: dict[int, threading.Thread] = {}  # by run
         self._changed = threading.Condition()
@@ -148,6 +212,7 @@ class Collecting:
     def _run(self, claim: Claim) -> None:
         try:
             self._services.runner.run(claim)
+            self._collected()
         except Exception:
             # A thread would swallow it; the claim runs out and the watch comes again.
             log.exception("the run of watch %s broke off", claim.watch_id)
@@ -200,6 +265,51 @@ class Beside:
         except Exception:
             # A thread would swallow it; the claim runs out, and the next tick begins anew.
             log.exception("a back-fill broke off")
+
+
+class Delivering:
+    """Threads that send what is due, each a channel's messages at a time; a tick never waits, so
+    that a receiver that hangs holds up nobody else.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._threads: list[threading.Thread] = []
+        self._closed = threading.Event()
+
+    def tick(self) -> None:
+        """Claim what is due, as long as a thread is free."""
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        while not self._closed.is_set() and len(self._threads) < DELIVERERS:
+            message = self._services.deliverer.claim()
+            if message is None:
+                return
+            # A daemon: a receiver that hangs must not keep the process from ending.
+            thread = threading.Thread(
+                target=self._work, args=(message,), name=f"deliver-{message.id}", daemon=True
+            )
+            self._threads.append(thread)
+            thread.start()
+
+    def close(self) -> None:
+        """Claim nothing more."""
+        self._closed.set()
+
+    def wait(self, seconds: float) -> list[str]:
+        """Give the messages in hand that long; returns the threads that did not end."""
+        for thread in self._threads:
+            thread.join(seconds)
+        return sorted(thread.name for thread in self._threads if thread.is_alive())
+
+    def _work(self, first: Message) -> None:
+        message: Message | None = first
+        try:
+            while message is not None:
+                self._services.deliverer.deliver(message)
+                message = None if self._closed.is_set() else self._services.deliverer.claim()
+        except Exception:
+            # A thread would swallow it; the claim runs out, and the message is sent again.
+            log.exception("sending a message broke off")
 
 
 def answer_job(services: Services) -> bool:

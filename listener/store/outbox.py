@@ -126,6 +126,12 @@ def last_at(session: Session, alert_id: int, event: str) -> datetime | None:
     )
 
 
+def any_due(session: Session, *, now: datetime) -> bool:
+    """Whether a message is due, in somebody's hands or not: costs no lock."""
+    due = select(OutboxRow.id).where(OutboxRow.state == "pending", OutboxRow.next_try_at <= now)
+    return session.scalar(due.limit(1)) is not None
+
+
 def claim(session: Session, *, now: datetime, length: timedelta) -> Message | None:
     """The next message that is due and in nobody's hands.
 
