@@ -17,6 +17,7 @@ from listener.analyze.korean import Lexicon
 from listener.analyze.phrases import Borders, Finder, written_words
 from listener.analyze.themes import Said
 from listener.detect.binomial import binomial_surprise
+from listener.detect.lifecycle import SpikeLife
 from listener.detect.rarity import MONTH
 from listener.detect.single import Sighting
 
@@ -33,6 +34,7 @@ ALIKE: Final = 0.5  # Jaccard of mentions from which two phrases are one topic
 LONGEST_KEY: Final = 50  # characters: it is a part of the name of a series
 MOST_PHRASES: Final = 8  # of a topic
 MOST_TOPICS: Final = 10
+MOST_POINTS: Final = 60  # of the timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +224,6 @@ def _merged(group: Sequence[Emerging]) -> Emerging:
 
 def sight(topic: Emerging, said: Sequence[Said]) -> tuple[Sighting, dict[str, Any]]:
     """How a topic stands, and the facts of it. ``said`` are its mentions, in order of time."""
-    authors: set[str] = set()
-    timeline: list[list[Any]] = []
-    for number, one in enumerate(said, 1):
-        authors.add(one.author_key or f"#{one.mention_id}")
-        timeline.append([one.at.isoformat(), number, len(authors)])
     sighting = Sighting(
         onset_at=said[0].at,
         grown_at=said[-1].at,
@@ -249,19 +246,54 @@ def sight(topic: Emerging, said: Sequence[Said]) -> tuple[Sighting, dict[str, An
             }
             for one in topic.phrases
         ],
+        "usual": topic.usual[topic.key],
+        "usual_days": USUAL // timedelta(days=1),
+        "expected": round(topic.expected, 3),
+    }
+    return sighting, facts | numbers_of(said)
+
+
+def sight_again(
+    spike: SpikeLife, facts: Mapping[str, Any], said: Sequence[Said]
+) -> tuple[Sighting, dict[str, Any]] | None:
+    """How a topic with a spike stands by its mentions alone, where it does not stand out of the
+    last hours any more; None without any.
+    """
+    if not said:
+        return None
+    sighting = Sighting(
+        onset_at=spike.onset_at,
+        grown_at=said[-1].at,
+        score=spike.peak_score,
+        observed=float(voices(said)),
+        expected=spike.expected,
+    )
+    return sighting, {**facts, **numbers_of(said)}
+
+
+def numbers_of(said: Sequence[Said]) -> dict[str, Any]:
+    """How many mentions, authors, stories and voices, and how they came."""
+    authors: set[str] = set()
+    timeline: list[list[Any]] = []
+    for number, one in enumerate(said, 1):
+        authors.add(one.author_key or f"#{one.mention_id}")
+        timeline.append([one.at.isoformat(), number, len(authors)])
+    every = -(-len(timeline) // MOST_POINTS)
+    return {
         "mentions": len(said),
         "authors": len(authors),
         "stories": len({_story(one) for one in said}),
         "voices": voices(said),
-        "usual": topic.usual[topic.key],
-        "usual_days": USUAL // timedelta(days=1),
-        "expected": round(topic.expected, 3),
         "from": said[0].at.isoformat(),
         "grown_at": said[-1].at.isoformat(),
         "first_id": said[0].mention_id,
-        "timeline": timeline[:: -(-len(timeline) // 60)],
+        "timeline": timeline[(len(timeline) - 1) % every :: every],
     }
-    return sighting, facts
+
+
+def holds(said: Said, key: str) -> bool:
+    """Whether a mention has the phrase in it, however it is spelt."""
+    return key.replace(" ", "") in said.text.casefold().replace(" ", "")
 
 
 def of_known_kinds(
