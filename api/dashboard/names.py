@@ -67,6 +67,29 @@ EVENTS: dict[str, Pair] = {
     "source.recovered": ("수집 복구", "Collecting again"),
     "test": ("시험 알림", "Test"),
 }
+HISTORY: dict[str, Pair] = {  # of an alert
+    "opened": ("알림이 열렸습니다", "Opened"),
+    "told": ("사람들에게 알렸습니다", "People were told"),
+    "escalated": ("더 심해져 다시 알렸습니다", "Got worse and was told again"),
+    "raised": ("더 심해져 다시 확인이 필요합니다", "Got worse: somebody has to see it again"),
+    "reopened": ("다시 시작되었습니다", "Began again"),
+    "reminded": ("아무도 확인하지 않아 다시 알렸습니다", "Nobody had seen it: reminded"),
+    "step": ("다음 담당에게 알렸습니다", "Handed on to the next in the chain"),
+    "resolved": ("해소되었습니다", "Resolved"),
+    "acknowledged": ("확인했습니다", "Seen"),
+    "assigned": ("담당을 정했습니다", "Assigned"),
+    "snoozed": ("미뤘습니다", "Put off"),
+    "muted": ("규칙을 조용히 했습니다", "Its rules were muted"),
+    "planned": ("계획된 일로 표시했습니다", "Marked as planned"),
+    "marked": ("맞는 알림이었는지 표시했습니다", "Marked"),
+    "taught": ("규칙이 배웠습니다", "Its rules have learnt"),
+    "note": ("메모", "Note"),
+}
+VERDICTS: dict[str, Pair] = {
+    "right": ("맞는 알림", "Rightly told"),
+    "false": ("잘못된 알림", "False alarm"),
+    "planned": ("계획된 일", "Planned"),
+}
 OUTBOX: dict[str, Pair] = {
     "pending": ("보내는 중", "Being sent"),
     "sent": ("전송됨", "Sent"),

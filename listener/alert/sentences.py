@@ -23,6 +23,7 @@ MANY_COPIES: Final = 0.2  # share of copies that is told
 HARDLY: Final = 0.5  # expected mentions below which no ratio makes sense
 MOST_YEARS: Final = 10  # nobody has watched a series for longer: beyond, no number is honest
 
+_PRODUCT: Final = ("상품", "the product")
 _MONTH_NAMES: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
 
 
@@ -328,7 +329,7 @@ def sentences(subject: Subject, speech: Speech) -> list[Sentence]:
         _signal_more(subject, speech),
         _phrase(subject, speech),
         _topic(subject, speech),
-        _part(subject, speech, "products", "product", ("상품", "the product")),
+        _part(subject, speech, "products", "product", _PRODUCT),
         _part(subject, speech, "versions", "version", ("버전", "version")),
         _part(subject, speech, "sources", "source", ("", "")),
         _part(subject, speech, "places", "place", ("", "")),
@@ -339,6 +340,18 @@ def sentences(subject: Subject, speech: Speech) -> list[Sentence]:
         _flagged(subject, speech),
         _rivals(subject, speech),
         _similar(subject, speech),
+    )
+    return [sentence for sentence in found if sentence]
+
+
+def cause(subject: Subject, speech: Speech) -> list[Sentence]:
+    """What it is about, the most telling first, for places that have room for a line."""
+    found = (
+        _signal_more(subject, speech),
+        _phrase(subject, speech),
+        _topic(subject, speech),
+        _part(subject, speech, "products", "product", _PRODUCT),
+        _part(subject, speech, "sources", "source", ("", "")),
     )
     return [sentence for sentence in found if sentence]
 

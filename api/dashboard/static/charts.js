@@ -130,6 +130,7 @@
     const alarm = color("alarm");
     return [
       stretch(data, data.gaps, { fill: hatch(color("gapline")) }),
+      stretch(data, data.events, { fill: faded(color("accent"), 0.1), ink: color("soft"), label: true }),
       stretch(data, data.spikes, { fill: faded(alarm, 0.16), ink: alarm, label: true, clicks: true }),
     ];
   }
