@@ -97,6 +97,10 @@ class AlertState:
         """Whether a spike is in it."""
         return any(member.key == key for member in self.members)
 
+    def has(self, dimension: str) -> bool:
+        """Whether a spike of that series is in it."""
+        return any(member.dimension == dimension for member in self.members)
+
     def reaches(self, dimension: str, onset_at: datetime) -> bool:
         """Whether a spike of that series and onset belongs to the same event.
 
@@ -174,14 +178,16 @@ class _Book:
         self._alerts[alert.key] = alert
 
     def _find(self, news: SpikeNews) -> AlertState | None:
-        """The alert that a new spike belongs to: the latest that reaches it, or a new one."""
+        """The alert that a new spike belongs to: of those that reach it one that has its series,
+        else the latest; or a new one.
+        """
         fitting = [
             alert
             for alert in self._alerts.values()
             if (alert.is_open or news.calls) and alert.reaches(news.dimension, news.onset_at)
         ]
         if fitting:
-            return max(fitting, key=lambda alert: (alert.opened_at, alert.key))
+            return max(fitting, key=lambda a: (a.has(news.dimension), a.opened_at, a.key))
         if not news.calls:
             return None
         key = max(self._alerts, default=0) + 1

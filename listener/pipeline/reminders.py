@@ -137,7 +137,8 @@ def marks_of(session: Session, rule_id: int) -> list[Mark]:
     for detail in last.values():
         score = detail["scores"].get(str(rule_id))
         if detail["verdict"] is not None and score is not None:
-            marks.append(Mark(score=score, right=detail["verdict"] == "right"))
+            bar = detail["bars"].get(str(rule_id), 0.0)
+            marks.append(Mark(score=score, right=detail["verdict"] == "right", bar=bar))
     return marks
 
 

@@ -308,8 +308,16 @@ def _mark(
     elif was in ("false", "planned"):
         _open_again(session, row)
     # As it is now: what the alert grows to later was not judged.
-    scores = {str(id_): score for id_, score in rules_of(session, [row.id])[row.id].items()}
-    return "marked", {"verdict": verdict, "was": was, "scores": scores}
+    scores = rules_of(session, [row.id])[row.id]
+    bars = session.execute(
+        select(RuleRow.id, RuleRow.strictness).where(RuleRow.id.in_(scores)).order_by(RuleRow.id)
+    )
+    return "marked", {
+        "verdict": verdict,
+        "was": was,
+        "scores": {str(id_): score for id_, score in scores.items()},
+        "bars": {str(id_): bar for id_, bar in bars},
+    }
 
 
 def _note(
