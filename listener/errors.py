@@ -73,6 +73,12 @@ class ClaimLost(ListenerError):
     code = "claim-lost"
 
 
+class Cancelled(ListenerError):
+    """Nobody asks for a long job any more, or the service is stopping."""
+
+    code = "cancelled"
+
+
 class SourceError(ListenerError):
     """A source could not be read. The cursor does not move.
 

@@ -34,7 +34,7 @@ from listener.detect.policy import policy_of
 from listener.detect.replay import HISTORY, Replay
 from listener.detect.shares import ShareDetector
 from listener.detect.spike import Detector
-from listener.errors import InvalidInput, ListenerError
+from listener.errors import InvalidInput
 from listener.pipeline.arrivals import Series, gather
 from listener.pipeline.backtest_report import (
     NEAR,
@@ -70,10 +70,6 @@ MOST_RARE = 1e6  # days: nobody can say more
 
 
 # --- running it ----------------------------------------------------------------------------------
-
-
-class Cancelled(ListenerError):
-    """Nobody asks for the backtest any more."""
 
 
 Progress: TypeAlias = Callable[[float], None]  # from 0 to 1; it may raise Cancelled

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from listener.errors import ListenerError
+from listener.errors import Cancelled, ListenerError
 from listener.runtime.scheduler import GRACE, Scheduler, Task
 from listener.store import channels, jobs
 from listener.store.outbox import Message
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 JOB_CLAIM = timedelta(minutes=5)
+BACKTEST = "backtest"
+SAY_EVERY = 0.5  # seconds between two words on how far a long job is
 LOOK = timedelta(
     seconds=10
 )  # time goes by though nothing comes in: spikes end, watches fall silent
@@ -131,6 +133,7 @@ def _tasks(services: Services, work: Work) -> list[Task]:
         Task("deliver", timedelta(seconds=1), work.tick("deliver")),
         Task("notices", timedelta(seconds=30), services.notifier.look),
         Task("jobs", timedelta(seconds=1), answer_jobs),
+        Task("backtest", timedelta(seconds=1), answer_backtests),  # minutes, so beside the others
         Task("inbound", timedelta(seconds=1), take_inbound),
         Task("rematch", timedelta(seconds=15), rematch),
         Task("rescore", timedelta(seconds=5), rescore),
@@ -312,17 +315,28 @@ class Delivering:
             log.exception("sending a message broke off")
 
 
-def answer_job(services: Services) -> bool:
-    """Do one job that an edge asked for; False when there is none."""
+def answer_job(
+    services: Services,
+    *,
+    only: Collection[str] | None = None,
+    but: Collection[str] = (),
+    go_on: Callable[[], bool] = lambda: True,
+) -> bool:
+    """Do one job that an edge asked for, of some kinds or of all; False when there is none.
+
+    A long one that ``go_on`` ends is left as it is: it begins anew once its claim ran out.
+    """
     with services.database.write() as work:
-        job = jobs.claim(work.session, now=services.clock(), length=JOB_CLAIM)
+        job = jobs.claim(work.session, now=services.clock(), length=JOB_CLAIM, only=only, but=but)
         work.commit()
     if job is None:
         return False
     result: dict[str, Any] | None = None
     error = None
     try:
-        result = _do(services, job)
+        result = _do(services, job, go_on)
+    except Cancelled:
+        return True
     except ListenerError as expected:
         error = str(expected)
     except Exception:
@@ -334,8 +348,10 @@ def answer_job(services: Services) -> bool:
     return True
 
 
-def _do(services: Services, job: jobs.Job) -> dict[str, Any]:
+def _do(services: Services, job: jobs.Job, go_on: Callable[[], bool]) -> dict[str, Any]:
     payload = job.payload
+    if job.kind == BACKTEST:
+        return _backtest(services, job, go_on)
     if job.kind == "preview":
         return _preview(services, payload)
     if job.kind == "test-channel":
@@ -361,6 +377,41 @@ def _rescore(services: Services, payload: Any) -> dict[str, Any]:
         None if wanted is None else int(wanted), switch=bool(payload.get("switch"))
     )
     return {"generation": generation_id}
+
+
+def _backtest(services: Services, job: jobs.Job, go_on: Callable[[], bool]) -> dict[str, Any]:
+    """Try a rule on the past; says how far it is, and stops where nobody asks for it any more."""
+    from listener.pipeline.backtest import Backtester, Wanted
+    from listener.store import rule_json
+
+    said_at = time.monotonic()
+
+    def progress(share: float) -> None:
+        nonlocal said_at
+        if not go_on():
+            raise Cancelled("The service is stopping.")
+        if time.monotonic() - said_at < SAY_EVERY:
+            return
+        said_at = time.monotonic()
+        with services.database.write() as work:
+            held = jobs.go_on(
+                work.session, job, progress=share, now=services.clock(), length=JOB_CLAIM
+            )
+            work.commit()
+        if not held:
+            raise Cancelled("Nobody asks for it any more.")
+
+    payload = job.payload
+    compare = payload.get("compare")
+    until = payload.get("until")
+    wanted = Wanted(
+        rule=rule_json.from_json(payload["rule"]),
+        other=None if compare is None else rule_json.from_json(compare),
+        days=int(payload.get("days", 365)),
+        until=services.clock() if until is None else datetime.fromisoformat(until),
+        judge_as=str(payload.get("judge_as", "auto")),
+    )
+    return Backtester(services.database, services.settings).run(wanted, progress).to_json()
 
 
 def _preview(services: Services, payload: Any) -> dict[str, Any]:

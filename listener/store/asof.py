@@ -152,10 +152,15 @@ def starts(
         MatchRow.event_at >= since,
         MatchRow.event_at < until,
     )
-    of_brand = select(func.min(seen_us)).join(MentionRow, MentionRow.id == MatchRow.mention_id)
-    first_seen = session.scalar(of_brand.where(*whole))
+    first_seen = session.scalar(
+        select(func.min(seen_us))
+        .select_from(MatchRow)
+        .join(MentionRow, MentionRow.id == MatchRow.mention_id)
+        .where(*whole)
+    )
     rows = session.execute(
         select(seen_us, event_us)
+        .select_from(MatchRow)
         .join(MentionRow, MentionRow.id == MatchRow.mention_id)
         .where(*whole)
         .order_by(event_us)

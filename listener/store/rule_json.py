@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -78,6 +79,12 @@ def unsaved(body: Mapping[str, Any], brand_id: int) -> Rule:
     if "signal" not in fields:
         raise InvalidInput("Say what the rule listens to.", field="signal")
     return rules.made(brand_id=brand_id, name=name, **fields)
+
+
+def from_json(told: Mapping[str, Any]) -> Rule:
+    """The rule that ``to_json`` told, stored or not. Raises InvalidInput."""
+    rule = unsaved(told, int(told["brand_id"]))
+    return replace(rule, id=int(told.get("id") or 0), origin=str(told.get("origin") or ""))
 
 
 def clock(minutes: int | None) -> str | None:
