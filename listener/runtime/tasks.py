@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from listener.errors import Cancelled, ListenerError
@@ -99,8 +99,12 @@ def _tasks(services: Services, work: Work) -> list[Task]:
         services.reminders.look(now=services.clock())
 
     def answer_jobs() -> None:
-        while go_on() and answer_job(services):
+        while go_on() and answer_job(services, but=(BACKTEST,)):
             nudge("deliver")  # it may have been the test of a channel
+
+    def answer_backtests() -> None:
+        while go_on() and answer_job(services, only=(BACKTEST,), go_on=go_on):
+            pass
 
     def take_inbound() -> None:
         from listener.pipeline.inbound import drain
