@@ -258,6 +258,11 @@ FLASHES: dict[str, names.Pair] = {
         "It is in the calendar, and taken into account from now on.",
     ),
     "planned-removed": ("일정을 지웠습니다.", "Removed from the calendar."),
+    "rule-saved": (
+        "규칙을 저장했습니다. 지금부터 이 규칙으로 지켜봅니다.",
+        "The rule was saved, and is followed from now on.",
+    ),
+    "rule-removed": ("규칙을 지웠습니다.", "The rule was removed."),
     "retried": ("다시 보냅니다.", "It is sent again."),
 }
 
