@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from listener.alert.message import is_count
@@ -35,7 +35,7 @@ from listener.detect.explain import (
 from listener.detect.lifecycle import SpikeLife
 from listener.detect.surprise import nb_surprise
 from listener.settings import Settings
-from listener.store import feed, feed_query, planned
+from listener.store import feed, feed_query, planned, search
 from listener.store.feed_query import MENTION, MentionFilter
 from listener.store.tables import (
     AlertRow,
@@ -50,6 +50,7 @@ from listener.store.tables import (
     ReadingRow,
     SpikeRow,
 )
+from listener.store.upsert import among, chunks
 from listener.types import By, FlagKind, Label, Sensitivity
 
 USUAL = timedelta(days=7)  # the time before that a spike is compared with
@@ -180,25 +181,24 @@ class _Causes:
 
     def expected_mentions(self, usual: Usual) -> float:
         """Mentions, copies included, that were to be expected since the onset."""
-        length = self.wanted_until - self._row.onset_at
-        by_the_week = self._usual_size() * (length / USUAL) if usual.mentions else 0.0
-        if self._expectation is None:
-            return by_the_week
-        expected = self._expectation.span(self._row.onset_at, self.wanted_until).expected
-        if self._row.by == By.STORIES and usual.stories:
-            return expected * usual.mentions / usual.stories
-        return by_the_week if self._row.by == By.AUTHORS else expected
-
-    def _usual_size(self) -> int:
+        if self._expectation is not None and self._row.by != By.AUTHORS:
+            expected = self._expectation.span(self._row.onset_at, self.wanted_until).expected
+            if self._row.by == By.STORIES and usual.stories:
+                return expected * usual.mentions / usual.stories
+            return expected
         start = self._row.onset_at
         before = replace(self.wanted, since=start - USUAL, until=start)
-        return feed.count(self._session, before, limit=1_000_000)
+        size = feed.count(self._session, before, limit=1_000_000)
+        return size * ((self.wanted_until - start) / USUAL)
 
     def to_json(self, told: Explanation, *, line: bool) -> dict[str, Any]:
         """All that is told of the spike; ``line`` also what was to be expected."""
         row, session = self._row, self._session
         found = told.to_json()
-        found["phrases"] = [self._searched(one) for one in found["phrases"]]
+        ids = [fact.mention_id for fact in self.facts]
+        found["phrases"] = [
+            {**one, "mentions": _search(session, ids, one["text"])} for one in found["phrases"]
+        ]
         flagged = self._flagged()
         among = told.mentions if self._counts_flagged else told.mentions + flagged.total()
         found |= {
@@ -210,7 +210,7 @@ class _Causes:
             "since": row.onset_at.isoformat(),
             "until": self.wanted_until.isoformat(),
             "observed": self._observed(told),
-            "competitors": rivals(session, row, until=self.wanted_until),
+            "competitors": rivals(session, row, self.wanted),
             "similar": alike(session, row, found),
         }
         if line and self._expectation is not None:
@@ -224,10 +224,6 @@ class _Causes:
                 ).to_json(),
             }
         return found
-
-    def _searched(self, phrase: Mapping[str, Any]) -> dict[str, Any]:
-        wanted = replace(self.wanted, q=phrase["text"])
-        return {**phrase, "mentions": feed.count(self._session, wanted, limit=MOST_COUNTED)}
 
     def _observed(self, told: Explanation) -> int | None:
         """As the series counts; None for a series that is no count."""
@@ -403,6 +399,20 @@ def _with_texts(session: Session, facts: Sequence[SpikeFact]) -> list[SpikeFact]
     return [replace(fact, text=texts.get(fact.mention_id, "")[:_TEXT]) for fact in some]
 
 
+def _search(session: Session, mention_ids: Sequence[int], words: str) -> int:
+    """How many of these mentions a search finds."""
+    found = search.condition(session, words, MENTION.id)
+    return sum(
+        session.scalar(
+            select(func.count()).select_from(
+                select(MENTION.id).where(among(session, MENTION.id, some), found).subquery()
+            )
+        )
+        or 0
+        for some in chunks(mention_ids)
+    )
+
+
 def _engagement(session: Session, mention_ids: Collection[int]) -> dict[int, int]:
     """Likes, replies and shares of each mention, by the highest counts that were told."""
     highest = (
@@ -426,7 +436,7 @@ def _own_words(session: Session, brand_id: int) -> set[str]:
 # --- around it -----------------------------------------------------------------------------------
 
 
-def rivals(session: Session, row: SpikeRow, *, until: datetime) -> list[dict[str, Any]]:
+def rivals(session: Session, row: SpikeRow, wanted: MentionFilter) -> list[dict[str, Any]]:
     """What the same series of other brands did meanwhile: of competitors for an own brand, of all
     others for a competitor. The most raised first.
 
@@ -444,24 +454,22 @@ def rivals(session: Session, row: SpikeRow, *, until: datetime) -> list[dict[str
     others = {brand_id: name for brand_id, name in session.execute(query.limit(50))}
     if not others:
         return []
-    start = row.onset_at
-    now = _sums(session, others, dimension, start, until)
-    before = [
-        _sums(session, others, dimension, start - n * WEEK, until - n * WEEK)
-        for n in range(1, WEEKS + 1)
-    ]
+    start, until = row.onset_at, wanted.until or row.onset_at
+    weeks = _weeks(session, others, dimension, start, until)
     first = _first_buckets(session, others)
     spiked = _spikes_meanwhile(session, others, row.dimension, start, until)
     found: list[dict[str, Any]] = []
     for brand_id, name in others.items():
         known = [
-            week.get(brand_id, 0)
-            for n, week in enumerate(before, 1)
+            weeks.get((brand_id, n), 0)
+            for n in range(1, WEEKS + 1)
             if brand_id in first and first[brand_id] <= start - n * WEEK
         ]
         if not known:
             continue
-        usual, seen = sum(known) / len(known), now.get(brand_id, 0)
+        usual, seen = sum(known) / len(known), weeks.get((brand_id, 0), 0)
+        if seen:  # by the filter of its link; an empty bucket says enough
+            seen = feed.count(session, replace(wanted, brand_id=brand_id), limit=MOST_COUNTED)
         up = brand_id in spiked or (
             seen >= 3 and nb_surprise(seen, max(usual, 0.3), _SCATTER) >= _SHARED
         )
@@ -479,21 +487,30 @@ def rivals(session: Session, row: SpikeRow, *, until: datetime) -> list[dict[str
     return found[:10]
 
 
-def _sums(
+def _weeks(
     session: Session, brands: Collection[int], dimension: str, start: datetime, end: datetime
-) -> dict[int, int]:
+) -> dict[tuple[int, int], int]:
+    """Mentions of these hours, by brand and by how many weeks ago."""
+    at = BucketRow.at
+    spans = [
+        and_(at >= start - n * WEEK, at < end - n * WEEK)
+        for n in range(WEEKS + 1)
+        if n == 0 or end - start <= WEEK
+    ]
+    week = case(*((span, n) for n, span in enumerate(spans)))
     rows = session.execute(
-        select(BucketRow.brand_id, func.sum(BucketRow.count))
+        select(BucketRow.brand_id, week, func.sum(BucketRow.count))
         .where(
             BucketRow.brand_id.in_(brands),
             BucketRow.dimension == dimension,
             BucketRow.step_s == _STEP_S,
-            BucketRow.at >= start,
-            BucketRow.at < end,
+            at >= start - WEEKS * WEEK,
+            at < end,
+            or_(*spans),
         )
-        .group_by(BucketRow.brand_id)
+        .group_by(BucketRow.brand_id, week)
     )
-    return {brand_id: int(total) for brand_id, total in rows}
+    return {(brand_id, int(n)): int(total) for brand_id, n, total in rows}
 
 
 def _first_buckets(session: Session, brands: Collection[int]) -> dict[int, datetime]:
