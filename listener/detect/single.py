@@ -68,7 +68,7 @@ def _go_on(
     life: SpikeLife, seen: Sighting, policy: Policy, *, quiet: timedelta, now: datetime
 ) -> tuple[SpikeLife, list[Event]]:
     events: list[Event] = []
-    if seen.observed > life.observed or seen.score > life.peak_score:
+    if seen.observed > life.observed:
         life = _grown(life, seen, now)
         excess = seen.observed - seen.expected
         escalated = excess >= policy.escalation * life.announced_excess

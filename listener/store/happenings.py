@@ -127,7 +127,8 @@ def grown(
         (func.coalesce(column, 0) for column in told), start=func.coalesce(None, 0)
     )
     rows = session.scalars(
-        select(distinct(EngagementRow.mention_id))
+        select(EngagementRow.mention_id)
+        .distinct()
         .join(MatchRow, MatchRow.mention_id == EngagementRow.mention_id)
         .where(
             EngagementRow.at > since,
