@@ -428,7 +428,7 @@ def _sources(view: View, brand: Brand, period: Period, now: Mapping[str, int]) -
             _mentions(brand, period, view, source=dimension.partition(":")[2]),
         )
         for dimension, count in now.items()
-        if dimension.startswith("source:")
+        if dimension.startswith("source:") and dimension.count(":") == 1
     ]
     return sorted(rows, key=lambda row: (-row.count, row.name))[:_MOST]
 

@@ -19,6 +19,12 @@ from listener.types import By, Rule, Sensitivity, Severity, Signal
 SHARE: Final = "share:negative"
 RATING: Final = "mean:rating"
 SENTIMENT: Final = "mean:sentiment"
+# The column of a bucket that may be summed over time, by what is counted.
+COLUMN: Final[Mapping[By, str]] = {
+    By.POSTS: "count",
+    By.STORIES: "new_stories",
+    By.AUTHORS: "new_authors",
+}
 RATED: Final = "rated"  # the dimension of mentions with a rating: their places on their scales
 
 TREND: Final = timedelta(hours=12)  # a surge that only shows over so long is a slow burn
@@ -103,6 +109,11 @@ def parts_of(dimension: str) -> Parts:
             facet = dimension.removeprefix(f"{name}:")
             return Parts(_within(facet, part), _within(facet, of))
     return Parts(dimension)
+
+
+def whole_of(signal: Signal) -> str:
+    """The series of a signal over all of a brand. KeyError for one that is no series."""
+    return _WHOLE[signal]
 
 
 def rule_of(dimension: str) -> int | None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from listener.detect.lifecycle import Event, Judged, SpikeLife, advance
 from listener.detect.policy import Policy
 from listener.detect.series import STEP, SeriesBucket, split_final
+from listener.detect.shares import ShareBucket, ShareDetector
 from listener.detect.spike import Detector
 from listener.types import Bucket, Coverage, Interval
+
+AnyDetector: TypeAlias = Detector | ShareDetector
 
 # A new watch that shows the past raises a series where its past begins: no spike may begin there.
 BACK_FILL = (timedelta(hours=-1), timedelta(hours=2))
@@ -29,13 +32,9 @@ class Followed:
     spike: SpikeLife | None
     events: Sequence[Event]
 
-    def dump(self, detector: Detector) -> Mapping[str, Any] | None:
-        """The state to keep; None = the detector did not move."""
-        return detector.dump() if self.moved else None
-
 
 def follow(
-    detector: Detector,
+    detector: AnyDetector,
     series: Sequence[SeriesBucket],
     life: SpikeLife | None,
     policy: Policy,
@@ -45,7 +44,7 @@ def follow(
     now: datetime,
 ) -> Followed:
     """Step ``detector`` (it is changed) over the final buckets of ``series``, and a copy of it over
-    the rest.
+    the rest. For a detector of shares these are ``ShareBucket``s.
 
     ``series`` begins at ``upto``. ``life`` is the last known spike of the series. ``back_fills`` is
     where the pasts of new watches begin: no spike opens there.
@@ -57,7 +56,7 @@ def follow(
         is_open = True
         news = min(news, life.risen_at)
 
-    def judge(by: Detector, bucket: Bucket, final: bool) -> Judged:
+    def judge(by: Any, bucket: Bucket, final: bool) -> Judged:
         verdict = by.step(bucket)
         if not is_open and _begins_at(verdict.onset_at, back_fills):
             verdict = replace(verdict, is_spike=False)
@@ -66,7 +65,8 @@ def follow(
     judged = []
     for bucket in final:
         if bucket.at < news:  # learnt from only: it can neither open a spike nor end one
-            detector.judge(bucket.at, bucket.count, bucket.coverage)
+            learner: Any = detector
+            learner.judge(bucket.at, bucket.count, bucket.coverage)
         else:
             judged.append(judge(detector, bucket, True))
     if rest:
@@ -82,18 +82,31 @@ def follow(
 
 
 def fill(
-    frame: Sequence[SeriesBucket], counts: Mapping[datetime, int], start: datetime
+    frame: Sequence[SeriesBucket], tally: Mapping[datetime, Any], start: datetime, *, shares: bool
 ) -> list[SeriesBucket]:
-    """The brand's frame of coverage from ``start`` on, with the counts of one series in it."""
+    """The frame of coverage from ``start`` on, with the numbers of one series in it: counts, or
+    (bad ones, all) of a share. What is left out is 0.
+    """
     filled = []
     for item in frame:
         bucket = item.bucket
         if bucket.at < start:
             continue
-        if bucket.coverage is not Coverage.UNKNOWN and bucket.at in counts:
-            item = replace(item, bucket=Bucket(bucket.at, counts[bucket.at], bucket.coverage))
+        if shares:
+            share: Any = _share(bucket, tally)
+            item = SeriesBucket(share, item.final)
+        elif bucket.at in tally and bucket.coverage is not Coverage.UNKNOWN:
+            counted = Bucket(bucket.at, tally[bucket.at], bucket.coverage)
+            item = SeriesBucket(counted, item.final)
         filled.append(item)
     return filled
+
+
+def _share(bucket: Bucket, tally: Mapping[datetime, Any]) -> ShareBucket:
+    if bucket.coverage is Coverage.UNKNOWN:
+        return ShareBucket(bucket.at, None, None, bucket.coverage)
+    k, n = tally.get(bucket.at, (0.0, 0.0))
+    return ShareBucket(bucket.at, k, n, bucket.coverage)
 
 
 def _begins_at(onset_at: datetime | None, back_fills: Sequence[Interval]) -> bool:

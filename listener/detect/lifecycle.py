@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from listener.detect.catalogue import is_trend
 from listener.detect.policy import Policy
 from listener.types import Coverage, Verdict
+
+SILENT = timedelta(days=1)  # nothing collected for so long: nobody can say that it goes on
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,9 @@ class SpikeLife:
 
     ``observed`` and ``expected`` are summed from the window in which it opened up to the last final
     bucket; ``pending_*`` is the part of buckets that may still change, made anew at each call.
+    ``trend`` = so far only a window of half a day or longer shows it. ``ended`` says why it is over
+    where that is not calm: "silent" (nothing was collected any more) or "unwatched" (no rule
+    listens to the series any more).
     """
 
     onset_at: datetime
@@ -41,6 +47,9 @@ class SpikeLife:
     pending_expected: float = 0.0
     counted_to: datetime | None = None  # the last final bucket in observed and expected
     announced_excess: float  # the excess in the window when it was last announced
+    trend: bool = False
+    heard_at: datetime | None = None  # the last bucket of which anything is known
+    ended: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -68,10 +77,16 @@ class SpikeLife:
     def load(cls, dump: Mapping[str, Any]) -> SpikeLife:
         """The spike that was dumped."""
         values: dict[str, Any] = {
-            name: datetime.fromisoformat(value) if isinstance(value, str) else value
+            name: datetime.fromisoformat(value)
+            if isinstance(value, str) and _is_time(name)
+            else value
             for name, value in dump.items()
         }
         return cls(**values)
+
+
+def _is_time(name: str) -> bool:
+    return name.endswith("_at") or name == "counted_to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +133,7 @@ def advance(
       opens none, but a surge that still lasts does;
     - within ``policy.cooldown`` after its end the old spike goes on instead of a second one;
     - it is resolved by a final, complete bucket after the one that opened it, once the detector has
-      seen the calm that ``policy.calm`` asks for.
+      seen the calm that ``policy.calm`` asks for; or once nothing was collected for ``SILENT``.
 
     Returns the spike and at most one Opened or Ongoing for each spike, as it stands at the end of
     the call, and Resolved after it.
@@ -165,7 +180,10 @@ class _Life:
 
     def _is_news(self, verdict: Verdict) -> bool:
         fresh = verdict.at + self._policy.step >= self._oldest
-        return fresh and verdict.score >= self._policy.threshold
+        return fresh and self._is_hot(verdict)
+
+    def _is_hot(self, verdict: Verdict) -> bool:
+        return verdict.score >= self._policy.threshold
 
     def _open(self, item: Judged) -> None:
         verdict = item.verdict
@@ -175,7 +193,8 @@ class _Life:
                 return  # seen before it was resolved
             if verdict.at - last.resolved_at < self._policy.cooldown:
                 self._reopened = True
-                self._go_on(replace(last, resolved_at=None, risen_at=verdict.at), item)
+                risen = replace(last, resolved_at=None, risen_at=verdict.at, ended="")
+                self._go_on(replace(risen, trend=is_trend(verdict.window)), item)
                 return
         self._opened = self._touched = True
         self.spike = _count(
@@ -187,15 +206,24 @@ class _Life:
                 peak_score=verdict.score,
                 peak_count=verdict.count,
                 announced_excess=_excess(verdict),
+                trend=is_trend(verdict.window),
+                heard_at=verdict.at,
             ),
             item,
         )
 
     def _go_on(self, spike: SpikeLife, item: Judged) -> None:
         verdict = item.verdict
+        over_at = verdict.at + self._policy.step
+        if item.coverage is Coverage.UNKNOWN:
+            if item.final and over_at - (spike.heard_at or spike.risen_at) >= SILENT:
+                self._end(replace(spike, resolved_at=over_at, ended="silent"))
+            return
         self._touched = True
-        spike = _count(spike, item)
+        spike = replace(_count(spike, item), heard_at=verdict.at)
         if verdict.is_spike:
+            if spike.trend and self._is_hot(verdict) and not is_trend(verdict.window):
+                spike = replace(spike, trend=False)
             if verdict.score > spike.peak_score:
                 spike = replace(
                     spike,
@@ -207,10 +235,14 @@ class _Life:
                 spike = replace(spike, announced_excess=_excess(verdict))
                 self._escalated = True
         elif item.final and item.coverage is Coverage.COMPLETE and verdict.at > spike.risen_at:
-            self.spike = replace(spike, resolved_at=verdict.at + self._policy.step)
-            self.close_segment()
+            self._end(replace(spike, resolved_at=over_at))
             return
         self.spike = spike
+
+    def _end(self, spike: SpikeLife) -> None:
+        self.spike = spike
+        self._touched = True
+        self.close_segment()
 
 
 def _excess(verdict: Verdict) -> float:

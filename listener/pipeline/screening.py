@@ -28,7 +28,7 @@ from listener.screen.copies import (
     shingled,
 )
 from listener.screen.flags import FlagKind, flags_of
-from listener.store import buckets, changes, mentions, screening
+from listener.store import buckets, changes, firsts, mentions, screening
 from listener.store.base import to_us
 from listener.store.changes import Happening
 from listener.store.killpoints import reach
@@ -125,7 +125,9 @@ def _screen(session: Session, looked: Sequence[_Looked], now: datetime) -> int:
     if not looked:
         return 0
     ids = [one.id for one in looked]
-    left = screening.leave(session, ids)
+    in_one = screening.in_stories(session, ids)
+    around = firsts.marks_around(session, in_one)
+    left = screening.leave(session, in_one)
     screening.forget_sketches(session, ids)
     grouped = _group(session, [one for one in looked if one.bands])
     screening.sketch(session, grouped.sketches)
@@ -139,7 +141,7 @@ def _screen(session: Session, looked: Sequence[_Looked], now: datetime) -> int:
     reach("screen.flags")
     # Those that left a story too: they may have been counted as copies since they were edited.
     moved = flagged.keys() | stories.keys() | left.keys()
-    buckets.mark_dirty(session, buckets.marks_of(session, moved))
+    buckets.mark_dirty(session, around | buckets.marks_of(session, moved))
     happenings = [Happening(id_, ChangeKind.EDITED, was[id_]) for id_ in sorted(was)]
     changes.record(session, happenings, now=now)
     reach("screen.written")

@@ -48,7 +48,7 @@ from listener.store.upsert import Bulk, among, chunks, insert_update, table_of
 
 STEP = timedelta(minutes=5)
 STEP_S = int(STEP.total_seconds())
-_STEP_US = STEP_S * 1_000_000
+STEP_US = STEP_S * 1_000_000
 _COUNTS_FLAGGED = "count_flagged"  # a counter that holds how the buckets are counted
 
 Mark = tuple[int, int]  # brand id, start of the bucket in microseconds
@@ -62,7 +62,7 @@ _BUCKETS = Bulk(
     BucketRow,
     (
         *("brand_id", "dimension", "step_s", "at"),
-        *("count", "authors", "stories", "score_sum", "scored"),
+        *("count", "authors", "stories", "score_sum", "scored", "new_stories", "new_authors"),
     ),
 )
 
@@ -77,6 +77,8 @@ class Counted(NamedTuple):
     story_id: int | None  # None = it is like no other
     flags: str | None  # kinds, joined by commas
     source: str
+    language: str
+    country: str | None
     is_own: bool
     rating: float | None
     rating_min: float | None
@@ -89,13 +91,21 @@ class Counted(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """What a bucket holds of one dimension."""
+    """What a bucket holds of one dimension.
+
+    ``score_sum`` is over the ``scored`` ones: of sentiment (-1..1), but in the dimension "rated"
+    and those that end in it of the place on the scale of ratings (0..1). ``new_stories`` are those
+    whose first mention of the dimension is in the bucket, ``new_authors`` those whose first of the
+    day (UTC) is: unlike distinct ones these may be summed.
+    """
 
     count: int  # type: ignore[assignment]  # a tuple has a method of this name
     authors: int
     stories: int
     score_sum: float
     scored: int
+    new_stories: int
+    new_authors: int
 
 
 def start_of(at: datetime) -> datetime:
@@ -105,7 +115,7 @@ def start_of(at: datetime) -> datetime:
 
 def start_us(at_us: int) -> int:
     """The same in microseconds."""
-    return at_us - at_us % _STEP_US
+    return at_us - at_us % STEP_US
 
 
 def mark_dirty(session: Session, marks: Collection[Mark]) -> None:
@@ -129,7 +139,7 @@ def mark_every(session: Session) -> int:
 
     For when all readings are others at once.
     """
-    step = _STEP_US
+    step = STEP_US
     # The remainder has the sign of the number: times before 1970 need a second one.
     start = f"event_at - ((event_at % {step} + {step}) % {step})"
     every = (
@@ -170,12 +180,12 @@ def dirty(session: Session) -> int:
 
 def mentions_of(session: Session, marks: Sequence[Mark]) -> list[Counted]:
     """The mentions in these buckets, each with the reading in force toward the brand."""
-    mark = _these(session, marks)
+    mark = these(session, marks)
     event_us = type_coerce(MatchRow.event_at, BigInteger)
     in_bucket = and_(
         MatchRow.brand_id == mark.c.brand_id,
         event_us >= mark.c.at,
-        event_us < mark.c.at + _STEP_US,
+        event_us < mark.c.at + STEP_US,
     )
     query = _counted(session, mark.join(table_of(MatchRow), in_bucket))
     rows = session.execute(query.add_columns(ReadingRow.topics, ReadingRow.tags))
@@ -215,6 +225,8 @@ def _counted(session: Session, source: FromClause) -> Select[*tuple[Any, ...]]:
             MentionStoryRow.story_id,
             flags_of(MatchRow.mention_id),
             MentionRow.source,
+            MentionRow.language,
+            MentionRow.country,
             MentionRow.is_own,
             MentionRow.rating,
             MentionRow.rating_min,
@@ -305,6 +317,8 @@ def series(
             BucketRow.stories,
             BucketRow.score_sum,
             BucketRow.scored,
+            BucketRow.new_stories,
+            BucketRow.new_authors,
         ).where(
             BucketRow.brand_id == brand_id,
             BucketRow.dimension.in_(dimensions),
@@ -313,13 +327,45 @@ def series(
             BucketRow.at < until,
         )
     )
-    for dimension, at, count, authors, stories, score_sum, scored in rows:
-        found[dimension][at] = Numbers(count, authors, stories, score_sum, scored)
+    for dimension, at, *numbers in rows:
+        found[dimension][at] = Numbers._make(numbers)
     return found
 
 
-def _these(session: Session, marks: Sequence[Mark]) -> CTE:
-    """Marks as a table to join with, in one parameter each instead of thousands."""
+def dimensions(session: Session, brand_id: int) -> list[str]:
+    """All dimensions in which the brand has 5-minute buckets, in order.
+
+    Goes from one to the next by the key of the table: a list of all rows would be read whole.
+    """
+    bucket = BucketRow.__table__.c
+    of_brand = (bucket.brand_id == brand_id, bucket.step_s == STEP_S)
+    least = select(func.min(bucket.dimension).label("dimension")).where(*of_brand)
+    found = least.cte("found", recursive=True)
+    after = select(func.min(bucket.dimension)).where(
+        *of_brand, bucket.dimension > found.c.dimension
+    )
+    found = found.union_all(select(after.scalar_subquery()).where(found.c.dimension.is_not(None)))
+    listed = select(found.c.dimension).where(found.c.dimension.is_not(None))
+    return list(session.scalars(listed))
+
+
+def first(session: Session, brand_id: int, earliest: datetime) -> datetime | None:
+    """The first bucket of a brand from ``earliest`` on."""
+    return session.scalar(
+        select(BucketRow.at)
+        .where(BucketRow.brand_id == brand_id, BucketRow.step_s == STEP_S, BucketRow.at >= earliest)
+        .order_by(BucketRow.at)
+        .limit(1)
+    )
+
+
+def first_dirty(session: Session, brand_id: int) -> datetime | None:
+    """The first stale bucket of a brand."""
+    return session.scalar(select(func.min(DirtyRow.at)).where(DirtyRow.brand_id == brand_id))
+
+
+def these(session: Session, marks: Sequence[Mark]) -> CTE:
+    """Marks as a table to join with (brand_id, at), in one parameter instead of thousands."""
     columns = (column("brand_id", BigInteger), column("at", BigInteger))
     if _is_sqlite(session):
         query = text(

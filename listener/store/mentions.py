@@ -20,7 +20,16 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from listener.store import amend, authors, changes, engagement, generations, screening, search
+from listener.store import (
+    amend,
+    authors,
+    changes,
+    engagement,
+    firsts,
+    generations,
+    screening,
+    search,
+)
 from listener.store.authors import AuthorKey, Pseudonym
 from listener.store.base import UtcDateTime, to_us
 from listener.store.buckets import Mark, flags_of, start_us
@@ -215,6 +224,7 @@ def upsert(session: Session, incoming: Sequence[Incoming], context: Context) -> 
         raise Stale
 
     stored = Stored()
+    stored.marks |= firsts.marks_around(session, [i.known.id for i in touched if i.known])
     was = facets_of(session, [i.known.id for i in touched if i.known])
     written_by = authors.note(session, _told_authors(incoming), context.pseudonym)
     reach("ingest.authors")

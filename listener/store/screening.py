@@ -185,9 +185,9 @@ def leave(session: Session, mention_ids: Sequence[int]) -> dict[int, int]:
     return left
 
 
-def take_out(session: Session, mention_ids: Sequence[int]) -> None:
-    """Take mentions that are about to go out of their stories, and put these right."""
-    in_one = [
+def in_stories(session: Session, mention_ids: Sequence[int]) -> list[int]:
+    """Those of these mentions that belong to a story."""
+    return [
         id_
         for some in chunks(mention_ids)
         for id_ in session.scalars(
@@ -196,6 +196,11 @@ def take_out(session: Session, mention_ids: Sequence[int]) -> None:
             )
         )
     ]
+
+
+def take_out(session: Session, mention_ids: Sequence[int]) -> None:
+    """Take mentions that are about to go out of their stories, and put these right."""
+    in_one = in_stories(session, mention_ids)
     if in_one:
         lock(session)
         refresh(session, set(leave(session, in_one).values()))

@@ -5,82 +5,139 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, func, select, tuple_, type_coerce, update
+from sqlalchemy import BigInteger, delete, func, select, tuple_, type_coerce, update
 from sqlalchemy.orm import Session
 
 from listener.store.base import from_us, to_us
-from listener.store.buckets import STEP_S, Mark
+from listener.store.buckets import STEP_S, Mark, Numbers
 from listener.store.tables import AlertRow, BrandRow, BucketRow, DetectorRow, SpikeRow
 from listener.store.upsert import insert_update
-from listener.types import By, Sensitivity
 
-STALE = "stale"  # a detector version that no code has: the state is rebuilt from the buckets
-SERIES = ("all", "negative", "complaint", "low_rating")
+_LATE = "late:"  # before a version: buckets changed that the state has passed, the first then
+
+SeriesId: TypeAlias = tuple[str, str, str]  # dimension, by, sensitivity: a catalogue.SeriesKey
+Changes: TypeAlias = dict[tuple[str, str], int]  # (dimension, what is counted) -> microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Where a detector stands, without its state."""
+    """Where a detector stands, without its state.
+
+    ``late_from`` is the earliest bucket that changed since the detector passed it: it has to take
+    in again what came from there on.
+    """
 
     upto: datetime
     version: str
+    late_from: datetime | None = None
 
 
-def is_watched(dimension: str) -> bool:
-    """Whether there is a detector for the series: totals, and the complaints about each topic."""
-    return dimension in SERIES or (
-        dimension.startswith("topic:") and dimension.endswith(":complaint")
-    )
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The state of a detector, and earlier ones to go back to: (upto, state), the oldest first."""
+
+    state: Mapping[str, Any]
+    earlier: Sequence[tuple[datetime, Mapping[str, Any]]] = ()
 
 
-def heads(session: Session, brand_id: int) -> dict[str, Head]:
-    """Where the detectors of a brand stand, by dimension."""
+def heads(session: Session, brand_id: int) -> dict[SeriesId, Head]:
+    """Where the detectors of a brand stand, by series."""
     rows = session.execute(
-        select(DetectorRow.dimension, DetectorRow.upto, DetectorRow.version).where(
-            DetectorRow.brand_id == brand_id
+        select(
+            DetectorRow.dimension,
+            DetectorRow.by,
+            DetectorRow.sensitivity,
+            DetectorRow.upto,
+            DetectorRow.version,
+        ).where(DetectorRow.brand_id == brand_id)
+    )
+    return {(name, by, how): _head(upto, version) for name, by, how, upto, version in rows}
+
+
+def _head(upto: datetime, version: str) -> Head:
+    if version.startswith(_LATE):
+        us, _, version = version.removeprefix(_LATE).partition(":")
+        return Head(upto, version, from_us(int(us)))
+    return Head(upto, version)
+
+
+def _version(version: str, late_from: datetime | None) -> str:
+    return version if late_from is None else f"{_LATE}{to_us(late_from)}:{version}"
+
+
+def kept(session: Session, brand_id: int, keys: Collection[SeriesId]) -> dict[SeriesId, Kept]:
+    """The stored states of these series of a brand."""
+    rows = session.execute(
+        select(
+            DetectorRow.dimension,
+            DetectorRow.by,
+            DetectorRow.sensitivity,
+            DetectorRow.state,
+            DetectorRow.earlier_state,
+        ).where(
+            DetectorRow.brand_id == brand_id,
+            DetectorRow.dimension.in_({dimension for dimension, _, _ in keys}),
         )
     )
-    return {dimension: Head(upto, version) for dimension, upto, version in rows}
+    return {
+        (name, by, how): Kept(state, _earlier(earlier))
+        for name, by, how, state, earlier in rows
+        if (name, by, how) in keys
+    }
 
 
-def states(session: Session, brand_id: int) -> dict[str, Mapping[str, Any]]:
-    """The stored detector states of a brand, by dimension."""
-    rows = session.execute(
-        select(DetectorRow.dimension, DetectorRow.state).where(DetectorRow.brand_id == brand_id)
-    )
-    return {dimension: state for dimension, state in rows}
+def _earlier(told: Mapping[str, Any] | None) -> list[tuple[datetime, Mapping[str, Any]]]:
+    if not told:
+        return []
+    return [(from_us(one["upto"]), one["state"]) for one in told["states"]]
 
 
 def save_detector(
     session: Session,
-    *,
     brand_id: int,
-    dimension: str,
+    key: SeriesId,
+    *,
     upto: datetime,
     version: str,
     state: Mapping[str, Any],
-    by: str = By.POSTS,
-    sensitivity: str = Sensitivity.NORMAL,
+    earlier: Sequence[tuple[datetime, Mapping[str, Any]]] | None = None,
+    late_from: datetime | None = None,
 ) -> None:
-    """Store where the detector of a series stands."""
-    values = {
+    """Store where the detector of a series stands. ``earlier`` None = as they were stored;
+    ``late_from`` = there is still something to take in again.
+    """
+    dimension, by, sensitivity = key
+    values: dict[str, Any] = {
         "brand_id": brand_id,
         "dimension": dimension,
-        "by": by,
-        "sensitivity": sensitivity,
+        "by": str(by),
+        "sensitivity": str(sensitivity),
         "upto": upto,
-        "version": version,
+        "version": _version(version, late_from),
         "state": dict(state),
     }
-    insert_update(
-        session,
-        DetectorRow,
-        [values],
-        key=["brand_id", "dimension", "by", "sensitivity"],
-        update=["upto", "version", "state"],
-    )
+    if earlier is not None:
+        states = [{"upto": to_us(at), "state": dict(then)} for at, then in earlier]
+        values["earlier_upto"] = earlier[0][0] if earlier else None
+        values["earlier_state"] = {"states": states} if earlier else None
+    own = ["brand_id", "dimension", "by", "sensitivity"]
+    update_ = [name for name in values if name not in own]
+    insert_update(session, DetectorRow, [values], key=own, update=update_)
+
+
+def forget_detectors(session: Session, brand_id: int, keys: Collection[SeriesId]) -> None:
+    """Remove the detectors of series that nothing watches any more."""
+    for dimension, by, sensitivity in keys:
+        session.execute(
+            delete(DetectorRow).where(
+                DetectorRow.brand_id == brand_id,
+                DetectorRow.dimension == dimension,
+                DetectorRow.by == by,
+                DetectorRow.sensitivity == sensitivity,
+            )
+        )
 
 
 def lock(session: Session, brand_ids: Collection[int]) -> None:
@@ -95,14 +152,15 @@ def lock(session: Session, brand_ids: Collection[int]) -> None:
     ).all()
 
 
-def mark_stale(
-    session: Session, marks: Sequence[Mark], counted: Mapping[tuple[Mark, str], int]
-) -> None:
-    """Buckets are about to be counted anew: where that changes a number that detectors have passed,
-    they have to be rebuilt.
+def changes(
+    session: Session, marks: Sequence[Mark], counted: Mapping[tuple[Mark, str], Numbers]
+) -> dict[int, Changes]:
+    """Buckets are about to be counted anew: which numbers change that detectors have passed, by
+    brand, with the earliest bucket of each.
 
-    ``counted`` holds the new counts by (mark, dimension); what is left out is 0. Call it in the
-    transaction that replaces the buckets, before it does.
+    ``counted`` holds the new numbers by (mark, dimension); what is left out is 0. Call it in the
+    transaction that replaces the buckets, before it does: from here to its end nobody else moves
+    detectors of these brands.
     """
     brand_ids = {brand_id for brand_id, _ in marks}
     lock(session, brand_ids)
@@ -114,37 +172,73 @@ def mark_stale(
             .group_by(DetectorRow.brand_id)
         )
     }
-    late = [mark for mark in marks if mark[1] < passed.get(mark[0], 0)]
+    late = {mark for mark in marks if mark[1] < passed.get(mark[0], 0)}
     if not late:
-        return
+        return {}
     at = type_coerce(BucketRow.at, BigInteger)
+    columns = [getattr(BucketRow, name) for name in _COUNTS]
     rows = session.execute(
-        select(BucketRow.brand_id, at, BucketRow.dimension, BucketRow.count).where(
+        select(BucketRow.brand_id, at, BucketRow.dimension, *columns).where(
             BucketRow.step_s == STEP_S, tuple_(BucketRow.brand_id, at).in_(late)
         )
     )
     held = {
-        ((brand_id, us), dimension): count
-        for brand_id, us, dimension, count in rows
-        if is_watched(dimension)
+        ((brand_id, us), dimension): tuple(numbers) for brand_id, us, dimension, *numbers in rows
     }
-    of_late = set(late)
-    fresh = {k: n for k, n in counted.items() if k[0] in of_late and is_watched(k[1])}
-    changed: dict[int, int] = {}
+    fresh = {
+        key: tuple(getattr(n, name) for name in _COUNTS)
+        for key, n in counted.items()
+        if key[0] in late
+    }
+    none = (0,) * len(_COUNTS)
+    found: dict[int, Changes] = {}
     for key in held.keys() | fresh.keys():
-        if held.get(key) != fresh.get(key):
-            brand_id, us = key[0]
-            changed[brand_id] = min(us, changed.get(brand_id, us))
-    for brand_id, us in changed.items():
-        session.execute(
-            update(DetectorRow)
-            .where(DetectorRow.brand_id == brand_id, DetectorRow.upto > from_us(us))
-            .values(version=STALE)
+        (brand_id, us), dimension = key
+        before, after = held.get(key, none), fresh.get(key, none)
+        for name, old, new in zip(_COUNTS, before, after, strict=True):
+            if abs(old - new) > _SAME:
+                of_brand = found.setdefault(brand_id, {})
+                of_brand[dimension, name] = min(us, of_brand.get((dimension, name), us))
+    return found
+
+
+_COUNTS = ("count", "new_stories", "new_authors", "score_sum", "scored")
+_SAME = 1e-9  # sums of scores come out in any order
+
+
+def set_late(session: Session, brand_id: int, key: SeriesId, head: Head, from_at: datetime) -> None:
+    """The detector at ``head`` has passed what changed since, from that time on."""
+    late_from = min(from_at, head.late_from or from_at)
+    dimension, by, sensitivity = key
+    session.execute(
+        update(DetectorRow)
+        .where(
+            DetectorRow.brand_id == brand_id,
+            DetectorRow.dimension == dimension,
+            DetectorRow.by == by,
+            DetectorRow.sensitivity == sensitivity,
         )
+        .values(version=_version(head.version, late_from))
+    )
 
 
-def latest(session: Session, brand_id: int, *, since: datetime) -> dict[str, SpikeRow]:
-    """By dimension the spike that is open, or else the last one resolved since that time."""
+def set_all_late(session: Session, brand_id: int | None, from_at: datetime) -> None:
+    """What the calendar says of a brand (None = of all) is another from that time on: its detectors
+    that have passed it have to take it in again.
+    """
+    query = select(DetectorRow.brand_id).where(DetectorRow.upto > from_at).distinct()
+    if brand_id is not None:
+        query = query.where(DetectorRow.brand_id == brand_id)
+    brand_ids = session.scalars(query).all()
+    lock(session, brand_ids)
+    for one in brand_ids:
+        for key, head in heads(session, one).items():
+            if head.upto > from_at:
+                set_late(session, one, key, head, from_at)
+
+
+def latest(session: Session, brand_id: int, *, since: datetime) -> dict[SeriesId, SpikeRow]:
+    """By series the spike that is open, or else the last one resolved since that time."""
     rows = session.scalars(
         select(SpikeRow)
         .where(
@@ -153,11 +247,12 @@ def latest(session: Session, brand_id: int, *, since: datetime) -> dict[str, Spi
         )
         .order_by(SpikeRow.onset_at, SpikeRow.id)
     )
-    found: dict[str, SpikeRow] = {}
+    found: dict[SeriesId, SpikeRow] = {}
     for row in rows:
-        had = found.get(row.dimension)
+        key = (row.dimension, row.by, row.sensitivity)
+        had = found.get(key)
         if had is None or had.state != "open":
-            found[row.dimension] = row
+            found[key] = row
     return found
 
 

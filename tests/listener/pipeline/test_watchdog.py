@@ -344,14 +344,20 @@ def test_buckets_not_counted_yet_are_not_passed(world: World) -> None:
     assert {head.upto for head in heads.values()} == {NOW + HOUR}
 
 
-def test_late_items_rebuild_the_detectors(world: World, settings: Settings) -> None:
+@pytest.mark.parametrize("since", [SINCE, NOW - 2 * HOUR], ids=["all", "the last hours"])
+def test_late_items_are_taken_in(world: World, settings: Settings, since: datetime) -> None:
     world.look(NOW + MINUTE)
-    world.say(every(30 * MINUTE, SINCE, NOW), "topic:price 늦게 온 불만 -")
+    world.say(every(30 * MINUTE, since, NOW), "topic:price 늦게 온 불만 -")
     roll_up(world.database)
     with world.database.read() as session:
         heads = spikes.heads(session, world.brand.id)
-    assert {head.version for head in heads.values()} == {spikes.STALE, heads["low_rating"].version}
+    late = {key[0]: head.late_from for key, head in heads.items() if head.late_from}
+    assert late["complaint"] == since
+    assert "low_rating" not in late, "nothing changed there"
     world.look(NOW + 2 * MINUTE)
+    with world.database.read() as session:
+        heads = spikes.heads(session, world.brand.id)
+    assert not any(head.late_from for head in heads.values())
     rebuilt = _states(world.database)
     with world.database.write() as work:
         work.session.query(DetectorRow).delete()
@@ -368,7 +374,7 @@ def test_an_edit_that_counts_the_same_rebuilds_nothing(small: World) -> None:
     assert roll_up(small.database) == 1
     with small.database.read() as session:
         heads = spikes.heads(session, small.brand.id)
-    assert spikes.STALE not in {head.version for head in heads.values()}
+    assert not any(head.late_from for head in heads.values())
 
 
 def test_a_file_is_history(sqlite: Database, settings: Settings) -> None:
@@ -387,7 +393,8 @@ def test_a_file_is_history(sqlite: Database, settings: Settings) -> None:
 
 def _states(database: Database) -> dict[str, Any]:
     with database.read() as session:
-        return {name: dict(state) for name, state in spikes.states(session, 1).items()}
+        keys = spikes.heads(session, 1).keys()
+        return {key[0]: dict(one.state) for key, one in spikes.kept(session, 1, keys).items()}
 
 
 def _complete(database: Database) -> int:

@@ -1,0 +1,181 @@
+"""What there is to see of a brand in one look of the watchdog: rules, series, coverage and counts.
+
+Read only. What is covered is read before the marks of stale buckets, and these before the counts:
+what is covered was marked before, and what is not marked any more is in the counts, even where each
+statement sees a later state of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy.orm import Session
+
+from listener.detect.catalogue import SeriesKey, watched_by
+from listener.detect.series import STEP, SeriesBucket, build_series, floor_to_step
+from listener.pipeline.tallies import Tally, tallies
+from listener.rules import EACH, facets_of
+from listener.store import buckets, coverage, generations, planned, rules, spikes
+from listener.store.spikes import Head, SeriesId
+from listener.types import Brand, PlannedEvent, Rule
+
+HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
+RECOUNT = timedelta(hours=1)  # after a switch all buckets are counted anew within that time
+
+
+class Start(NamedTuple):
+    """Where a detector goes on from. ``state`` None = anew, or with ``stored`` as it is stored."""
+
+    upto: datetime
+    state: Mapping[str, Any] | None = None
+    stored: bool = False
+    late_from: datetime | None = None  # what came late from there on is left for another look
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What there is to see of a brand.
+
+    ``watched`` are the series that its rules listen to, each with these rules; ``stored`` is where
+    all detectors stand, ``starts`` where those that can be judged go on from. ``frame`` and
+    ``tallies`` begin at ``start``: what is covered, and what was counted in each series.
+    """
+
+    rules: Sequence[Rule]
+    watched: Mapping[SeriesKey, tuple[Rule, ...]]
+    stored: Mapping[SeriesId, Head]
+    starts: Mapping[SeriesKey, Start]
+    planned: Sequence[PlannedEvent]
+    start: datetime
+    frame: Sequence[SeriesBucket]
+    tallies: Mapping[SeriesKey, Tally]
+
+    @property
+    def unwatched(self) -> list[SeriesId]:
+        """Series that have a detector, and that no rule listens to any more."""
+        return sorted(self.stored.keys() - self.watched.keys())
+
+    def shows_alike(self, key: SeriesKey, other: View | None) -> bool:
+        """Whether a look at the other left nothing to find in this series."""
+        return (
+            other is not None
+            and (self.start, self.planned) == (other.start, other.planned)
+            and (self.starts.get(key), self.stored.get(key), self.watched.get(key))
+            == (other.starts.get(key), other.stored.get(key), other.watched.get(key))
+            and self.tallies.get(key) == other.tallies.get(key)
+            and self.frame == other.frame
+        )
+
+
+def see(
+    session: Session,
+    brand: Brand,
+    *,
+    version: str,
+    may_go_back: bool,
+    count_flagged: bool,
+    now: datetime,
+) -> View | None:
+    """All that the brand's detectors have not passed yet; None while its past is being counted anew
+    after a switch to other models: what half of that shows is no spike.
+
+    ``version`` is that of states that are of use. Without ``may_go_back`` those that passed what
+    came late go on as they are once more.
+    """
+    switched = generations.switches(session, since=now - RECOUNT, limit=1)
+    if switched:
+        if _is_being_recounted(session, brand.id, switched[0].at):
+            return None
+        may_go_back = True
+    enabled = rules.of_brand(session, brand.id, enabled=True)
+    each = any(value == EACH for rule in enabled for _, value in facets_of(rule.scope))
+    known = buckets.dimensions(session, brand.id) if each else ()
+    watched = watched_by(enabled, known)
+    stored = spikes.heads(session, brand.id)
+    earliest = floor_to_step(now - HISTORY)
+    starts = {key: _start(stored.get(key), version) for key in watched}
+    back = [key for key, one in starts.items() if one is not None and one.late_from and may_go_back]
+    starts |= _earlier(session, brand.id, {key: starts[key] for key in back})
+    if any(one is None or one.upto < earliest for one in starts.values()):
+        first = buckets.first(session, brand.id, earliest)
+        anew = None if first is None else Start(first)
+        starts = {
+            key: anew if one is None or one.upto < earliest else one for key, one in starts.items()
+        }
+    going = {key: one for key, one in starts.items() if one is not None}
+    start = min((one.upto for one in going.values()), default=floor_to_step(now))
+    watches = coverage.of_brand(session, brand.id, start, now=now) if going else []
+    if not watches:
+        going = {}
+    view = View(
+        rules=enabled,
+        watched=watched,
+        stored=stored,
+        starts=going,
+        planned=planned.of_brand(session, brand.id, start - HISTORY, now + STEP),
+        start=start,
+        frame=(),
+        tallies={},
+    )
+    if not going:
+        return view
+    dirty = buckets.first_dirty(session, brand.id)
+    found = tallies_of(session, brand.id, view, until=now, count_flagged=count_flagged)
+    frame = build_series({}, watches, start=start, end=now, now=now)
+    if dirty is not None:
+        frame = [
+            replace(item, final=False) if item.final and item.bucket.at >= dirty else item
+            for item in frame
+        ]
+    return replace(view, frame=frame, tallies=found)
+
+
+def tallies_of(
+    session: Session, brand_id: int, view: View, *, until: datetime, count_flagged: bool
+) -> dict[SeriesKey, Tally]:
+    """What is counted of each series from where its detector stands."""
+    found: dict[SeriesKey, Tally] = {}
+    by_start: dict[datetime, list[SeriesKey]] = {}
+    for key, start in view.starts.items():
+        by_start.setdefault(start.upto, []).append(key)
+    for at, keys in sorted(by_start.items()):
+        of_start = {key: view.watched[key] for key in keys}
+        found |= tallies(session, brand_id, of_start, at, until, count_flagged=count_flagged)
+    return found
+
+
+def final_until(view: View, now: datetime) -> datetime:
+    """Up to where nothing but late items can change what is seen."""
+    return next((item.bucket.at for item in view.frame if not item.final), now)
+
+
+def _start(head: Head | None, version: str) -> Start | None:
+    """Where the detector goes on from; None = it has to begin anew."""
+    if head is None or head.version != version:
+        return None
+    return Start(head.upto, stored=True, late_from=head.late_from)
+
+
+def _earlier(
+    session: Session, brand_id: int, late: Mapping[SeriesKey, Start | None]
+) -> dict[SeriesKey, Start | None]:
+    """Where detectors that passed what came late go back to; None = they have to begin anew."""
+    if not late:
+        return {}
+    kept = spikes.kept(session, brand_id, late.keys())
+    found: dict[SeriesKey, Start | None] = {}
+    for key, start in late.items():
+        late_from = start.late_from if start is not None else None
+        states = kept[key].earlier if key in kept else ()
+        fitting = [Start(at, state) for at, state in states if late_from and at <= late_from]
+        found[key] = fitting[-1] if fitting else None
+    return found
+
+
+def _is_being_recounted(session: Session, brand_id: int, switched_at: datetime) -> bool:
+    """Whether buckets from before a switch to other models are still to be counted anew."""
+    dirty = buckets.first_dirty(session, brand_id)
+    return dirty is not None and dirty < switched_at - STEP
