@@ -61,7 +61,10 @@ GAPS: dict[str, Pair] = {
 EVENTS: dict[str, Pair] = {
     "alert.opened": ("급증 시작", "Spike began"),
     "alert.escalated": ("급증 심화", "Spike got worse"),
+    "alert.reminder": ("미확인 (다시 알림)", "Not seen yet"),
     "alert.resolved": ("급증 해소", "Spike ended"),
+    "alert.acknowledged": ("확인됨", "Acknowledged"),
+    "alert.digest": ("모아 알림", "Digest"),
     "source.failing": ("수집 이상", "Collecting fails"),
     "source.reminder": ("수집 이상 (다시 알림)", "Collecting still fails"),
     "source.recovered": ("수집 복구", "Collecting again"),
@@ -94,6 +97,9 @@ OUTBOX: dict[str, Pair] = {
     "pending": ("보내는 중", "Being sent"),
     "sent": ("전송됨", "Sent"),
     "dead": ("포기함", "Given up"),
+    "held": ("미뤄 둠", "Held back"),
+    "digested": ("모아서 보냄", "In a digest"),
+    "withdrawn": ("보내지 않음", "Withdrawn"),
 }
 WANTS: dict[str, Pair] = {
     "both": ("급증과 수집 이상", "Spikes and sources that fail"),

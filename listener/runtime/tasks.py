@@ -447,7 +447,7 @@ def _test_channel(services: Services, channel_id: int) -> dict[str, Any]:
 
     with services.database.write() as work:
         channels.get(work.session, channel_id)  # or NotFound
-        outbox.put(
+        message_id = outbox.put(
             work.session,
             channel_id=channel_id,
             alert_id=None,
@@ -457,4 +457,4 @@ def _test_channel(services: Services, channel_id: int) -> dict[str, Any]:
             now=services.clock(),
         )
         work.commit()
-    return {"queued": True}
+    return {"message_id": message_id}

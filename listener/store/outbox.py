@@ -43,14 +43,18 @@ def put(
     refs: Mapping[str, Any],
     now: datetime,
     notice_id: int | None = None,
-) -> None:
-    """Queue a message for a channel; the same event of the same alert or notice is queued once."""
+) -> str:
+    """Queue a message for a channel; the same event of the same alert or notice is queued once.
+
+    Gives the id that the message has if it is queued now.
+    """
+    message_id = f"msg_{secrets.token_hex(12)}"
     insert_ignore(
         session,
         OutboxRow,
         [
             {
-                "message_id": f"msg_{secrets.token_hex(12)}",
+                "message_id": message_id,
                 "channel_id": channel_id,
                 "alert_id": alert_id,
                 "notice_id": notice_id,
@@ -64,6 +68,7 @@ def put(
             }
         ],
     )
+    return message_id
 
 
 def put_for_all(
@@ -290,6 +295,7 @@ def listing(
     state: str | None = None,
     channel_id: int | None = None,
     alert_id: int | None = None,
+    message_id: str | None = None,
     before_id: int | None = None,
     limit: int = 50,
 ) -> list[Stored]:
@@ -309,11 +315,13 @@ def listing(
         .order_by(OutboxRow.id.desc())
         .limit(limit)
     )
-    for column, value in (
+    conditions: tuple[tuple[Any, object], ...] = (
         (OutboxRow.state, state),
         (OutboxRow.channel_id, channel_id),
         (OutboxRow.alert_id, alert_id),
-    ):
+        (OutboxRow.message_id, message_id),
+    )
+    for column, value in conditions:
         if value is not None:
             query = query.where(column == value)
     if before_id is not None:
