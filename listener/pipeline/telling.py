@@ -172,16 +172,17 @@ class Teller:
         if reopened or rose:
             self._ask_anew(row, reopened=reopened, was=had.severity if had else None)
         new: Mapping[str, Any] = {}
-        if had is None or (state.is_open and state.scores.keys() - had.scores.keys()):
+        if had is None or (state.is_open and (reopened or state.scores.keys() - had.scores.keys())):
             new = self._caller.opened(row)
             if had is None:
                 self._write(row, "opened", new)
             elif new:
                 alerts.write(self._session, row.id, "told", now=self._now, **new)
+        fresh = list(new.get("channels", ()))
         if rose and state.severity is Severity.HIGH and (channels := self._caller.hurry(row)):
             alerts.write(self._session, row.id, "told", now=self._now, channels=channels)
+            fresh += channels
         if "alert.escalated" in told:
-            fresh = new.get("channels", ())
             facts = self._caller.tell(row, "alert.escalated", but=fresh)
             self._write(row, "escalated", facts)
         if "alert.resolved" in told:
