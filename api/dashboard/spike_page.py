@@ -86,6 +86,8 @@ def _part(piece: sentences.Piece, links: Links) -> Part:
         number = re.search(r"[\d,]+", piece.text)
         n = int(number.group().replace(",", "")) if number and "." not in piece.text else None
         return Part(piece.text, links.to(piece.narrow, brand=piece.brand), n)
+    if piece.mention is not None:
+        return Part(piece.text, f"/mentions/{piece.mention}", None)
     if piece.spike is not None:
         return Part(piece.text, f"/spikes/{piece.spike}", None)
     return Part(piece.text, None, None)

@@ -6,258 +6,34 @@ each number can lead to the mentions behind it: a piece knows the filter that se
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta, tzinfo
-from typing import Any, Final, TypeAlias
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
 
-from listener.alert.message import series_name
+from listener.alert.korean import particle, with_particle
+from listener.alert.message import is_count
+from listener.alert.singles import headline_of_single
+from listener.alert.speech import MOST_YEARS, count, length, number, often, percent, when
+from listener.alert.speech import Piece as Piece
+from listener.alert.speech import Sentence as Sentence
+from listener.alert.speech import Speech as Speech
+from listener.alert.speech import Subject as Subject
+from listener.alert.speech import plain as plain
+from listener.alert.speech import rarity as rarity
 from listener.types import By
-
-Named: TypeAlias = Callable[[str, str], str]  # (code, "ko" or "en") -> what it is called
 
 WORTH_SAYING: Final = 0.25  # share of a driver that is told in words
 LOUD: Final = 0.3  # share of one author that is told as a warning
 MANY_COPIES: Final = 0.2  # share of copies that is told
 HARDLY: Final = 0.5  # expected mentions below which no ratio makes sense
-MOST_YEARS: Final = 10  # nobody has watched a series for longer: beyond, no number is honest
-
 _PRODUCT: Final = ("상품", "the product")
-_MONTH_NAMES: Final = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A part of a sentence. ``narrow`` = the mentions that it counts: parameters of the mention
-    filter on top of the spike's own (None = it counts none). ``spike`` and ``brand`` are ids.
-    """
-
-    text: str
-    narrow: Mapping[str, str] | None = None
-    spike: int | None = None
-    brand: int | None = None
-
-
-Sentence: TypeAlias = tuple[Piece, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A spike as it is told. ``observed`` of [onset_at, until) are counted ``by`` posts, stories or
-    authors, with ``expected`` and the band in which nineteen of twenty such counts lie. ``told`` is
-    its explanation (``detect.explain.Explanation`` as JSON).
-    """
-
-    brand: str
-    dimension: str
-    by: str
-    onset_at: datetime
-    until: datetime
-    is_open: bool
-    observed: float
-    expected: float
-    low: float | None
-    high: float | None
-    score: float
-    trend: bool = False
-    competitor: bool = False
-    told: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, row: Any, brand: str, *, now: datetime, competitor: bool = False) -> Subject:
-        """The spike of a ``SpikeRow`` with its stored explanation."""
-        told = row.explanation or {}
-        return cls(
-            brand=brand,
-            dimension=row.dimension,
-            by=row.by or By.POSTS,
-            onset_at=row.onset_at,
-            until=row.resolved_at or now,
-            is_open=row.state == "open",
-            observed=_first(told.get("observed"), row.observed),
-            expected=_first(told.get("expected"), row.expected),
-            low=told.get("low"),
-            high=told.get("high"),
-            score=row.score,
-            trend=bool(row.trend),
-            competitor=competitor,
-            told=told,
-        )
-
-
-def _first(told: float | None, kept: float) -> float:
-    return kept if told is None else told
-
-
-def _as_it_is(code: str, language: str) -> str:
-    return code
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Speech:
-    """In which language and zone, and what codes are called."""
-
-    language: str
-    tz: tzinfo
-    topic: Named = _as_it_is
-    source: Named = _as_it_is
-
-    @property
-    def korean(self) -> bool:
-        """Whether it is Korean."""
-        return self.language == "ko"
-
-    def series(self, dimension: str) -> str:
-        """What a series counts."""
-        return series_name(dimension, self.language, self.topic)
-
-    def say(self, ko: str, en: str) -> str:
-        """The one of both."""
-        return ko if self.korean else en
-
-
-def plain(sentence: Sentence) -> str:
-    """The words alone."""
-    return "".join(piece.text for piece in sentence)
-
-
-# --- Korean particles ----------------------------------------------------------------------------
-
-# Numbers as they are read: whether the last digit ends in a consonant, and in ㄹ.
-_DIGITS: Final = {"0": "ㅇ", "1": "ㄹ", "3": "ㅁ", "6": "ㄱ", "7": "ㄹ", "8": "ㄹ"}
-_LETTERS: Final = {"l": "ㄹ", "m": "ㅁ", "n": "ㄴ", "r": "ㄹ"}  # by name: 엘, 엠, 엔, 알
-_ENDINGS: Final = dict(zip("lmnbckpt", "ㄹㅁㄴㅂㄱㄱㅂㅅ", strict=True))
-_TAIL: Final = re.compile(r"[\s\"'”’)\]}>»」』.,!?…]+$")
-_BATCHIM: Final = 28  # finals of a Hangul syllable, the first of which is none
-_RIEUL: Final = 8
-
-
-def final_of(word: str) -> str:
-    """The consonant that the word ends in as it is read: "" = a vowel, "ㄹ", or another one."""
-    bare = _TAIL.sub("", word)
-    bare = re.sub(r"\([^()]*\)$", "", bare) or bare
-    if not bare:
-        return ""
-    last = bare[-1]
-    if "가" <= last <= "힣":
-        place = (ord(last) - ord("가")) % _BATCHIM
-        return "ㄹ" if place == _RIEUL else "ㅇ" if place else ""
-    if last == "%":
-        return ""  # 퍼센트
-    if last.isdecimal():
-        return _DIGITS.get(last, "")
-    word_part = re.search(r"[A-Za-z]+$", bare)
-    if word_part is None:
-        return ""
-    letters = word_part.group()
-    if letters.isupper() or len(letters) == 1:
-        return _LETTERS.get(letters[-1].lower(), "")
-    if letters.lower().endswith("ng"):
-        return "ㅇ"
-    return _ENDINGS.get(letters[-1].lower(), "")
-
-
-def particle(word: str, pair: str) -> str:
-    """The particle of a pair that follows the word: 이/가, 은/는, 을/를, 과/와, 으로/로, 이라/라.
-
-    The first is for a consonant, the second for a vowel; 으로/로 takes ㄹ for a vowel.
-    """
-    first, _, second = pair.partition("/")
-    final = final_of(word)
-    if pair.startswith("으로") and final == "ㄹ":
-        return second
-    return first if final else second
-
-
-def with_particle(word: str, pair: str) -> str:
-    """The word with its particle."""
-    return word + particle(word, pair)
-
-
-# --- numbers, times ------------------------------------------------------------------------------
-
-
-def number(value: float) -> str:
-    """With a digit after the point only where it matters."""
-    return f"{value:,.1f}" if abs(value) < 9.95 and round(value, 1) % 1 else f"{value:,.0f}"
-
-
-def percent(share: float) -> str:
-    """A share of 0..1; 100% only where it is all."""
-    if 0.995 <= share < 1:
-        return ">99%"
-    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
-
-
-def count(value: float, speech: Speech, by: str = By.POSTS) -> str:
-    """37건, 12명; 37 mentions, 12 people."""
-    people = by == By.AUTHORS
-    if speech.korean:
-        return f"{number(value)}{'명' if people else '건'}"
-    one, many = ("person", "people") if people else ("mention", "mentions")
-    return f"{number(value)} {one if number(value) == '1' else many}"
-
-
-def when(at: datetime, speech: Speech) -> str:
-    """11월 21일 14:05, 21 Nov 14:05."""
-    local = at.astimezone(speech.tz)
-    day = (
-        f"{local.month}월 {local.day}일"
-        if speech.korean
-        else f"{local.day} {_MONTH_NAMES[local.month - 1]}"
-    )
-    return f"{day} {local:%H:%M}"
-
-
-_SIZES: Final = (
-    (2 * 86400, 86400, "일", "day", "days"),
-    (5400, 3600, "시간", "hour", "hours"),
-    (90, 60, "분", "minute", "minutes"),
-    (0, 1, "초", "second", "seconds"),
-)
-
-
-def length(span: timedelta, speech: Speech) -> str:
-    """5시간, 5 hours."""
-    seconds = max(span.total_seconds(), 0)
-    unit, ko, one, many = next(size[1:] for size in _SIZES if seconds >= size[0])
-    n = round(seconds / unit)
-    return f"{n}{ko}" if speech.korean else f"{n} {one if n == 1 else many}"
-
-
-def rarity(score: float, language: str) -> str:
-    """How rare a score is: it is -log10 of how many are expected in 30 days by chance.
-
-    Beyond ten years nothing is claimed: the tail is an extrapolation from weeks of counts.
-    """
-    korean = language == "ko"
-    months: float = 10.0 ** min(score, 4.0)
-    if months < 0.8:
-        times = round(1 / months)
-        return f"한 달에 {times}번쯤" if korean else f"about {times} times a month"
-    if months < 1.5:
-        return "한 달에 한 번쯤" if korean else "about once a month"
-    years = months / (365.25 / 30)
-    if round(months) < 12 and years < 0.95:
-        n = round(months)
-        return f"{n}개월에 한 번쯤" if korean else f"about once in {n} months"
-    if years < 1.5:
-        return "1년에 한 번쯤" if korean else "about once a year"
-    if years < MOST_YEARS:
-        return f"{years:.0f}년에 한 번쯤" if korean else f"about once in {years:.0f} years"
-    return f"{MOST_YEARS}년에 한 번도 드문" if korean else f"rarer than once in {MOST_YEARS} years"
-
-
-# --- the sentences -------------------------------------------------------------------------------
 
 
 def title(subject: Subject, speech: Speech) -> str:
     """A line for subjects and lists: 배송 불만 37건, 평소의 9.2배."""
     series = speech.series(subject.dimension)
-    signal = subject.told.get("signal")
-    if signal:
-        return plain(_signal_headline(subject, speech, signal, short=True))
+    if not is_count(subject.dimension):
+        return _short(subject, speech)
     n = count(subject.observed, speech, subject.by)
     if subject.expected < HARDLY:
         return speech.say(
@@ -267,28 +43,57 @@ def title(subject: Subject, speech: Speech) -> str:
     return speech.say(f"{series} {n}, 평소의 {times}배", f"{n}: {series}, {times} times the usual")
 
 
+def _short(subject: Subject, speech: Speech) -> str:
+    """A title for what is no count."""
+    series = speech.series(subject.dimension)
+    average = subject.told.get("average")
+    if not average:
+        return series
+    form = {"share": percent, "rating": "{:.1f}".format}.get(average["kind"], "{:+.2f}".format)
+    value, usual = form(average["now"]), average["usual"]
+    if usual is None:
+        return speech.say(f"{series} {value}", f"{series} {value}")
+    return speech.say(
+        f"{series} {value}, 평소 {form(usual)}", f"{series} {value}, usually {form(usual)}"
+    )
+
+
 def headline(subject: Subject, speech: Speech) -> Sentence:
     """Since when, how much, against what: the one sentence that has to be enough."""
-    signal = subject.told.get("signal")
-    if signal:
-        return _signal_headline(subject, speech, signal)
+    other = headline_of_single(subject, speech)
+    if other is not None:
+        return other
+    if not is_count(subject.dimension):
+        told = f"{when(subject.onset_at, speech)}{speech.say('부터', ':')} "
+        return (Piece(told + speech.series(subject.dimension)),)
     series = speech.series(subject.dimension)
     since = when(subject.onset_at, speech)
-    seen = Piece(count(subject.observed, speech, subject.by), _unit(subject))
-    if speech.korean:
-        what = {By.AUTHORS: "쓴 사람이 ", By.STORIES: "서로 다른 글로 "}.get(By(subject.by), "")
-        so_far = "지금까지 " if subject.is_open else ""
+    unit = _unit(subject)
+    n = number(subject.observed)
+    if not speech.korean:
+        noun, more = {
+            By.STORIES: (f" distinct {series}", " (each story counted once)"),
+            By.AUTHORS: (f" people with {series}", ""),
+        }.get(By(subject.by), (f" {series}", ""))
+        there = "there have been " if subject.is_open else "there were "
         return (
-            Piece(f"{since}부터 {so_far}{with_particle(series, '이/가')} {what}"),
-            seen,
-            Piece("입니다. " if what else " 올라왔습니다. "),
+            Piece(f"Since {since} {there}"),
+            Piece(n, unit),
+            Piece(f"{noun}{more}. "),
             *_usual(subject, speech),
         )
-    whose = {By.AUTHORS: " who wrote", By.STORIES: " (distinct stories):"}.get(By(subject.by), ":")
+    so_far = "지금까지 " if subject.is_open else ""
+    if subject.by == By.AUTHORS:
+        before, seen = f"{with_particle(series, '을/를')} 쓴 사람이 ", f"{n}명"
+    elif subject.by == By.STORIES:
+        before, seen = f"{with_particle(series, '이/가')} 서로 다른 글로 ", f"{n}건"
+    else:
+        before, seen = f"{with_particle(series, '이/가')} ", f"{n}건"
+    after = "입니다. " if subject.by == By.AUTHORS else " 올라왔습니다. "
     return (
-        Piece(f"Since {since}: "),
-        seen,
-        Piece(f"{whose} {series}. "),
+        Piece(f"{since}부터 {so_far}{before}"),
+        Piece(seen, unit),
+        Piece(after),
         *_usual(subject, speech),
     )
 
@@ -300,33 +105,29 @@ def _unit(subject: Subject) -> dict[str, str]:
 
 
 def _usual(subject: Subject, speech: Speech) -> Iterator[Piece]:
-    band = ""
-    if subject.low is not None and subject.high is not None and subject.high >= 1:
-        band = f"({number(round(subject.low))}–{number(round(subject.high))})"
-        band = band.replace("–", "~") if speech.korean else f" {band}"
+    """What was to be expected, and its band."""
     if subject.expected < HARDLY:
         yield Piece(
-            speech.say("평소 이 시간대에는 거의 없습니다.", "At this time hardly any are usual.")
+            speech.say("평소 이 시간대에는 거의 없습니다.", "Hardly any are usual at this time.")
         )
         return
-    times = number(subject.observed / subject.expected)
-    n = number(subject.expected)
+    low, high = subject.low, subject.high
+    has_band = low is not None and high is not None and high >= 1
+    low_text, high_text = number(round(low or 0)), number(round(high or 0))
+    times, n = number(subject.observed / subject.expected), number(subject.expected)
     if speech.korean:
         unit = "명" if subject.by == By.AUTHORS else "건"
-        yield Piece(
-            f"평소 이 시간대라면 {n}{unit}{band}으로, {times}배입니다."
-            if unit == "명"
-            else f"평소 이 시간대라면 {n}건{band}으로, {times}배입니다."
-        )
-    else:
-        yield Piece(f"{n}{band} would be usual at this time: {times} times as many.")
+        band = f"(대개 {low_text}~{high_text}{unit})" if has_band else ""
+        yield Piece(f"평소 이 시간대라면 {n}{unit}쯤{band}이니 {times}배입니다.")
+        return
+    band = f" (mostly {low_text} to {high_text})" if has_band else ""
+    yield Piece(f"About {n}{band} would be usual at this time: {times} times as many.")
 
 
 def sentences(subject: Subject, speech: Speech) -> list[Sentence]:
     """Why, in the order of what helps most; each only where its number says something."""
     found = (
         _how_unusual(subject, speech),
-        _signal_more(subject, speech),
         _phrase(subject, speech),
         _topic(subject, speech),
         _part(subject, speech, "products", "product", _PRODUCT),
@@ -347,7 +148,6 @@ def sentences(subject: Subject, speech: Speech) -> list[Sentence]:
 def cause(subject: Subject, speech: Speech) -> list[Sentence]:
     """What it is about, the most telling first, for places that have room for a line."""
     found = (
-        _signal_more(subject, speech),
         _phrase(subject, speech),
         _topic(subject, speech),
         _part(subject, speech, "products", "product", _PRODUCT),
@@ -357,17 +157,26 @@ def cause(subject: Subject, speech: Speech) -> list[Sentence]:
 
 
 def _how_unusual(subject: Subject, speech: Speech) -> Sentence:
-    if subject.score <= -1:
-        return ()
-    rare = rarity(subject.score, speech.language)
-    slow = subject.trend
+    months: float = 10.0 ** min(subject.score, 4.0)
+    years = months / (365.25 / 30)
+    ko, en = "", ""
+    if subject.trend:
+        ko, en = " 반나절 넘게 천천히 늘었습니다.", " It grew slowly, over half a day or more."
+    if years >= MOST_YEARS:
+        return (
+            Piece(
+                speech.say(
+                    f"우연이라면 이 브랜드에서 {MOST_YEARS}년에 한 번도 보기 어려운 일입니다.{ko}",
+                    f"By chance this brand would not see it once in {MOST_YEARS} years.{en}",
+                )
+            ),
+        )
+    times = often(months, years, speech.korean)
     return (
         Piece(
             speech.say(
-                f"우연이라면 이 브랜드에서 {rare} 있을 일입니다"
-                + (" (반나절 넘게 천천히 늘었습니다)." if slow else "."),
-                f"By chance this would happen {rare} for this brand"
-                + (" (it grew slowly, over half a day or more)." if slow else "."),
+                f"우연이라면 이 브랜드에서 {times} 있을 일입니다.{ko}",
+                f"By chance this brand would see it {times}.{en}",
             )
         ),
     )
@@ -575,17 +384,3 @@ def _similar(subject: Subject, speech: Speech) -> Sentence:
         at,
         Piece(f", which was over after {took}{verdict}."),
     )
-
-
-# --- signals that are no counts ------------------------------------------------------------------
-
-
-def _signal_headline(
-    subject: Subject, speech: Speech, signal: Mapping[str, Any], *, short: bool = False
-) -> Sentence:
-    """A share that rose, a mean that fell, a phrase, a post, a story; see docs/alert-signals.md."""
-    return (Piece(speech.series(subject.dimension)),)
-
-
-def _signal_more(subject: Subject, speech: Speech) -> Sentence:
-    return ()

@@ -8,19 +8,19 @@ of the lists behind them, whatever came late, was edited or read anew.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from listener.alert.message import is_count
 from listener.detect.calendar import Calendar, holidays_of
-from listener.detect.catalogue import filter_of, parts_of, rule_of
+from listener.detect.catalogue import filter_of, parts_of
 from listener.detect.expected import Expectation, frame_of
 from listener.detect.explain import (
     Explanation,
@@ -29,46 +29,37 @@ from listener.detect.explain import (
     count_usual,
     explain,
     recount,
-    similarity,
     usual_of,
 )
 from listener.detect.lifecycle import SpikeLife
-from listener.detect.surprise import nb_surprise
+from listener.pipeline.evidence import (
+    MOST_TEXTS,
+    count_found,
+    load_facts,
+    selected,
+    to_mention_filter,
+    with_texts,
+)
+from listener.pipeline.surroundings import alike, own_words, rivals, tally
 from listener.settings import Settings
-from listener.store import feed, feed_query, planned, search
-from listener.store.feed_query import MENTION, MentionFilter
+from listener.store import feed, planned
+from listener.store.feed_query import MENTION
 from listener.store.tables import (
-    AlertRow,
-    AuthorRow,
-    BrandRow,
-    BucketRow,
     DetectorRow,
-    EngagementRow,
     FlagRow,
-    MatchRow,
-    MentionStoryRow,
-    ReadingRow,
     SpikeRow,
 )
-from listener.store.upsert import among, chunks
-from listener.types import By, FlagKind, Label, Sensitivity
+from listener.types import By, FlagKind, Sensitivity
 
 USUAL = timedelta(days=7)  # the time before that a spike is compared with
-MOST = 2_000  # mentions whose texts are read, of either side; of more, a sample
 MOST_COUNTED = 20_000  # of a spike; of more, the newest
-WEEK = timedelta(days=7)
-WEEKS = 4  # before, that a competitor is compared with
-ALIKE = 0.5  # similarity from which a past spike is shown
-MOST_ALIKE = 3
-_PAST = 100  # spikes looked through for similar ones
-_TEXT = 2_000  # characters of a text that phrases are taken from
-_SHARED = 3.0  # surprise at which a competitor's count has risen, too
-_SCATTER = 0.1  # dispersion of a competitor's counts
-_STEP_S = 300
-_MATCH = MatchRow.__table__.alias("in_order").c
-_READING = ReadingRow.__table__.c
-_STORY = MentionStoryRow.__table__.c
-_AUTHOR = AuthorRow.__table__.c
+_AVERAGES = {"share:negative": "share", "mean:rating": "rating", "mean:sentiment": "sentiment"}
+_SAMPLES = 5
+# One post is no list: all there is to tell of it are its own counts.
+_OF_ONE_POST: Mapping[str, Any] = {
+    **{"mentions": 0, "authors": 0, "stories": 0, "copies": 0, "flagged": 0, "observed": None},
+    **{"counts_flagged": False, "competitors": [], "similar": [], "writers": []},
+}
 
 
 def explain_spike(
@@ -98,7 +89,7 @@ def explain_spike(
     )
     causes = _Causes(session, row, now, settings)
     facts = causes.facts
-    some = _with_texts(session, facts)
+    some = with_texts(session, facts)
     usual = causes.usual_facts()
     expected = causes.expected_mentions(count_usual(usual))
     told = explain(
@@ -107,11 +98,11 @@ def explain_spike(
         length=causes.wanted_until - spike.onset_at,
         usual_length=USUAL,
         expected=expected,
-        ignored=_own_words(session, brand_id),
+        ignored=own_words(session, brand_id),
     )
     if len(some) < len(facts):
         told = recount(facts, told.to_json(), expected=expected)
-    ids = [*told.sample_ids, *told.first_ids, *(fact.mention_id for fact in facts[-MOST:])]
+    ids = [*told.sample_ids, *told.first_ids, *(fact.mention_id for fact in facts[-MOST_TEXTS:])]
     return causes.to_json(told, line=True), list(dict.fromkeys(ids))
 
 
@@ -121,8 +112,12 @@ def recount_spike(
     """The stored explanation with the numbers of this moment: those that the filter of the spike
     (``listener.pipeline.causes.filter_of_spike``) gives now. Who wrote most is in ``writers``.
     """
-    causes = _Causes(session, row, now, settings)
     kept = row.explanation or {}
+    if row.dimension.startswith("viral:"):
+        return kept | dict(_OF_ONE_POST)
+    causes = _Causes(session, row, now, settings)
+    if not kept.get("sample_ids"):  # of a single thing nothing but its facts was told
+        kept = {**kept, "sample_ids": list(row.mention_ids or ())[:_SAMPLES]}
     usual = usual_of(kept) or count_usual(causes.usual_facts(texts=False))
     told = recount(causes.facts, kept, expected=causes.expected_mentions(usual), usual=usual)
     found = {**kept, **causes.to_json(told, line=row.state == "open" or "line" not in kept)}
@@ -175,9 +170,9 @@ class _Causes:
         """The mentions of the week before; of very many, a sample that is even in time."""
         start = self._row.onset_at
         before = replace(self.wanted, since=start - USUAL, until=start)
-        size = feed.count(self._session, before, limit=50 * MOST)
-        every = max(1, -(-size // MOST))
-        return load_facts(self._session, before, most=MOST, every=every, texts=texts)
+        size = feed.count(self._session, before, limit=50 * MOST_TEXTS)
+        every = max(1, -(-size // MOST_TEXTS))
+        return load_facts(self._session, before, most=MOST_TEXTS, every=every, texts=texts)
 
     def expected_mentions(self, usual: Usual) -> float:
         """Mentions, copies included, that were to be expected since the onset."""
@@ -197,7 +192,7 @@ class _Causes:
         found = told.to_json()
         ids = [fact.mention_id for fact in self.facts]
         found["phrases"] = [
-            {**one, "mentions": _search(session, ids, one["text"])} for one in found["phrases"]
+            {**one, "mentions": count_found(session, ids, one["text"])} for one in found["phrases"]
         ]
         flagged = self._flagged()
         among = told.mentions if self._counts_flagged else told.mentions + flagged.total()
@@ -210,6 +205,7 @@ class _Causes:
             "since": row.onset_at.isoformat(),
             "until": self.wanted_until.isoformat(),
             "observed": self._observed(told),
+            "average": self._average(told),
             "competitors": rivals(session, row, self.wanted),
             "similar": alike(session, row, found),
         }
@@ -234,11 +230,47 @@ class _Causes:
             return told.mentions
         return feed.count(self._session, replace(self.wanted, once=once), limit=MOST_COUNTED)
 
+    def _average(self, told: Explanation) -> dict[str, Any] | None:
+        """Of a share or a mean: what it is, what it was in the week before, and of how many.
+
+        ``narrow`` takes the filter of the page to all of these, ``of``.
+        """
+        kind = _AVERAGES.get(":".join(self._row.dimension.split(":")[:2]))
+        if kind is None:
+            return None
+        part, whole = parts_of(self._row.dimension)
+        start, until = self._row.onset_at, self.wanted_until
+        now = tally(self._session, self._row.brand_id, (part, whole or part), start, until)
+        before = tally(
+            self._session, self._row.brand_id, (part, whole or part), start - USUAL, start
+        )
+        if kind == "share":
+            size = feed.count(self._session, replace(self.wanted, labels=()), limit=MOST_COUNTED)
+            of = before[whole or part].count
+            return {
+                "kind": kind,
+                "now": round(told.mentions / size, 4) if size else 0.0,
+                "usual": round(before[part].count / of, 4) if of else None,
+                "bad": told.mentions,
+                "of": size,
+                "narrow": {"sentiment": ""},
+            }
+        low, scale = (1.0, 4.0) if kind == "rating" else (0.0, 1.0)
+        if not now[part].scored:
+            return None
+        return {
+            "kind": kind,
+            "now": round(low + scale * now[part].mean, 3),
+            "usual": round(low + scale * before[part].mean, 3) if before[part].scored else None,
+            "of": told.mentions,
+            "narrow": {},
+        }
+
     def _flagged(self) -> Counter[str]:
         """How many mentions of the spike's time and kind are flagged, by the first flag of each."""
         wanted = replace(self.wanted, flagged=True)
         kind = FlagRow.__table__.c
-        query = _selected(self._session, wanted, MENTION.id, func.min(kind.kind))
+        query = selected(self._session, wanted, MENTION.id, func.min(kind.kind))
         query = query.join(FlagRow.__table__, kind.mention_id == MENTION.id)
         rows = self._session.execute(query.group_by(MENTION.id).limit(MOST_COUNTED))
         return Counter(first for _, first in rows)
@@ -264,324 +296,6 @@ class _Causes:
             if found is not None:
                 return found
         return None
-
-
-# --- mentions ------------------------------------------------------------------------------------
-
-
-def to_mention_filter(parameters: Mapping[str, str]) -> MentionFilter:
-    """The filter that parameters of the API stand for, as far as spikes use them."""
-
-    def said(name: str) -> bool | None:
-        return {"true": True, "false": False}.get(parameters.get(name, ""))
-
-    def many(name: str) -> tuple[str, ...]:
-        return tuple(part for part in parameters.get(name, "").split(",") if part)
-
-    def at(name: str) -> datetime | None:
-        value = parameters.get(name)
-        return None if value is None else datetime.fromisoformat(value)
-
-    brand, story = parameters.get("brand"), parameters.get("story")
-    return MentionFilter(
-        brand_id=None if brand is None else int(brand),
-        sources=many("source"),
-        languages=many("language"),
-        labels=many("sentiment"),
-        complaint=said("complaint"),
-        topics=many("topic"),
-        tags=many("tag"),
-        since=at("since"),
-        until=at("until"),
-        q=parameters.get("q"),
-        flagged=said("flagged"),
-        story_id=None if story is None else int(story),
-        own=said("own"),
-        countries=many("country"),
-        rated=said("rated"),
-        low_rating=said("low_rating"),
-    )
-
-
-def load_facts(
-    session: Session,
-    wanted: MentionFilter,
-    *,
-    most: int,
-    every: int = 1,
-    texts: bool = False,
-) -> list[SpikeFact]:
-    """The mentions that a brand's filter selects, oldest first; of more than ``most`` the newest,
-    of every so many one.
-    """
-    shape = feed_query.shape(session, names=False)
-    columns = [
-        *(MENTION.id, MENTION.event_at, MENTION.source, MENTION.language, MENTION.country),
-        *(MENTION.place, MENTION.product, MENTION.product_version, _AUTHOR.pseudonym),
-        *(_STORY.story_id, _READING.topics, _READING.label, _READING.complaint),
-        *((MENTION.title, MENTION.text) if texts else ()),
-    ]
-    query = (
-        _selected(session, wanted, *columns)
-        .outerjoin(AuthorRow.__table__, _AUTHOR.id == MENTION.author_id)
-        .outerjoin(MentionStoryRow.__table__, _STORY.mention_id == MENTION.id)
-        .outerjoin(
-            ReadingRow.__table__,
-            and_(
-                _READING.mention_id == MENTION.id,
-                _READING.brand_id == wanted.brand_id,
-                _READING.generation_id == shape.generation,
-            ),
-        )
-        .order_by(_MATCH.event_at.desc(), MENTION.id.desc())
-        .limit(most)
-    )
-    if every > 1:
-        query = query.where(MENTION.id % every == 0)
-    rows = session.connection().execute(query).all()
-    engagement = _engagement(session, [row.id for row in rows]) if not texts else {}
-    facts = [_fact(row, engagement, texts) for row in rows]
-    facts.reverse()
-    return facts
-
-
-def _selected(session: Session, wanted: MentionFilter, *columns: Any) -> Select[Any]:
-    """Of the mentions that the filter selects, in the order of the brand's index."""
-    shape = feed_query.shape(session, names=False)
-    ranged = [_MATCH.brand_id == wanted.brand_id]
-    if wanted.since is not None:
-        ranged.append(_MATCH.event_at >= wanted.since)
-    if wanted.until is not None:
-        ranged.append(_MATCH.event_at < wanted.until)
-    source = _MATCH.mention_id.table.join(MENTION.id.table, MENTION.id == _MATCH.mention_id)
-    # The brand and the times are those of the index; the filter need not look for them again.
-    rest = replace(wanted, since=None, until=None)
-    return (
-        select(*columns)
-        .select_from(source)
-        .where(*ranged, *feed_query.conditions(rest, shape, session))
-    )
-
-
-def _fact(row: Any, engagement: Mapping[int, int], texts: bool) -> SpikeFact:
-    text = ""
-    if texts:
-        text = (f"{row.title}\n{row.text}" if row.title else row.text)[:_TEXT]
-    return SpikeFact(
-        mention_id=row.id,
-        event_at=row.event_at,
-        source=row.source,
-        text=text,
-        topics=tuple(row.topics or ()),
-        label=Label(row.label) if row.label else None,
-        complaint=row.complaint,
-        author_key=row.pseudonym,
-        story_key=None if row.story_id is None else str(row.story_id),
-        engagement=engagement.get(row.id, 0),
-        language=row.language,
-        country=row.country,
-        place=row.place,
-        product=row.product,
-        version=row.product_version,
-    )
-
-
-def _with_texts(session: Session, facts: Sequence[SpikeFact]) -> list[SpikeFact]:
-    """The facts with their texts; of very many, some that are even in time."""
-    every = max(1, -(-len(facts) // MOST))
-    some = facts[::every]
-    rows = session.connection().execute(
-        select(MENTION.id, MENTION.title, MENTION.text).where(
-            MENTION.id.in_([fact.mention_id for fact in some])
-        )
-    )
-    texts = {row.id: f"{row.title}\n{row.text}" if row.title else row.text for row in rows}
-    return [replace(fact, text=texts.get(fact.mention_id, "")[:_TEXT]) for fact in some]
-
-
-def _search(session: Session, mention_ids: Sequence[int], words: str) -> int:
-    """How many of these mentions a search finds."""
-    found = search.condition(session, words, MENTION.id)
-    return sum(
-        session.scalar(
-            select(func.count()).select_from(
-                select(MENTION.id).where(among(session, MENTION.id, some), found).subquery()
-            )
-        )
-        or 0
-        for some in chunks(mention_ids)
-    )
-
-
-def _engagement(session: Session, mention_ids: Collection[int]) -> dict[int, int]:
-    """Likes, replies and shares of each mention, by the highest counts that were told."""
-    highest = (
-        func.coalesce(func.max(column), 0)
-        for column in (EngagementRow.likes, EngagementRow.replies, EngagementRow.shares)
-    )
-    rows = session.execute(
-        select(EngagementRow.mention_id, *highest)
-        .where(EngagementRow.mention_id.in_(mention_ids))
-        .group_by(EngagementRow.mention_id)
-    )
-    return {mention_id: sum(counts) for mention_id, *counts in rows}
-
-
-def _own_words(session: Session, brand_id: int) -> set[str]:
-    """The brand's names: that they occur in its mentions is no news."""
-    row = session.get_one(BrandRow, brand_id)
-    return {row.name, *row.aliases, *row.hashtags, *row.handles}
-
-
-# --- around it -----------------------------------------------------------------------------------
-
-
-def rivals(session: Session, row: SpikeRow, wanted: MentionFilter) -> list[dict[str, Any]]:
-    """What the same series of other brands did meanwhile: of competitors for an own brand, of all
-    others for a competitor. The most raised first.
-
-    ``usual`` is the mean of the same hours of the last four weeks.
-    """
-    dimension, _ = parts_of(row.dimension)
-    if rule_of(row.dimension) is not None or not is_count(dimension):
-        return []
-    own = session.get_one(BrandRow, row.brand_id)
-    query = select(BrandRow.id, BrandRow.name).where(
-        BrandRow.archived_at.is_(None), BrandRow.id != row.brand_id
-    )
-    if not own.competitor:
-        query = query.where(BrandRow.competitor.is_(True))
-    others = {brand_id: name for brand_id, name in session.execute(query.limit(50))}
-    if not others:
-        return []
-    start, until = row.onset_at, wanted.until or row.onset_at
-    weeks = _weeks(session, others, dimension, start, until)
-    first = _first_buckets(session, others)
-    spiked = _spikes_meanwhile(session, others, row.dimension, start, until)
-    found: list[dict[str, Any]] = []
-    for brand_id, name in others.items():
-        known = [
-            weeks.get((brand_id, n), 0)
-            for n in range(1, WEEKS + 1)
-            if brand_id in first and first[brand_id] <= start - n * WEEK
-        ]
-        if not known:
-            continue
-        usual, seen = sum(known) / len(known), weeks.get((brand_id, 0), 0)
-        if seen:  # by the filter of its link; an empty bucket says enough
-            seen = feed.count(session, replace(wanted, brand_id=brand_id), limit=MOST_COUNTED)
-        up = brand_id in spiked or (
-            seen >= 3 and nb_surprise(seen, max(usual, 0.3), _SCATTER) >= _SHARED
-        )
-        found.append(
-            {
-                "brand_id": brand_id,
-                "name": name,
-                "observed": seen,
-                "usual": round(usual, 2),
-                "up": up,
-                "spike_id": spiked.get(brand_id),
-            }
-        )
-    found.sort(key=lambda one: (not one["up"], one["usual"] - one["observed"], str(one["name"])))
-    return found[:10]
-
-
-def _weeks(
-    session: Session, brands: Collection[int], dimension: str, start: datetime, end: datetime
-) -> dict[tuple[int, int], int]:
-    """Mentions of these hours, by brand and by how many weeks ago."""
-    at = BucketRow.at
-    spans = [
-        and_(at >= start - n * WEEK, at < end - n * WEEK)
-        for n in range(WEEKS + 1)
-        if n == 0 or end - start <= WEEK
-    ]
-    week = case(*((span, n) for n, span in enumerate(spans)))
-    rows = session.execute(
-        select(BucketRow.brand_id, week, func.sum(BucketRow.count))
-        .where(
-            BucketRow.brand_id.in_(brands),
-            BucketRow.dimension == dimension,
-            BucketRow.step_s == _STEP_S,
-            at >= start - WEEKS * WEEK,
-            at < end,
-            or_(*spans),
-        )
-        .group_by(BucketRow.brand_id, week)
-    )
-    return {(brand_id, int(n)): int(total) for brand_id, n, total in rows}
-
-
-def _first_buckets(session: Session, brands: Collection[int]) -> dict[int, datetime]:
-    found = {}
-    for brand_id in brands:
-        first = session.scalar(
-            select(func.min(BucketRow.at)).where(
-                BucketRow.brand_id == brand_id, BucketRow.step_s == _STEP_S
-            )
-        )
-        if first is not None:
-            found[brand_id] = first
-    return found
-
-
-def _spikes_meanwhile(
-    session: Session, brands: Collection[int], dimension: str, start: datetime, end: datetime
-) -> dict[int, int]:
-    rows = session.execute(
-        select(SpikeRow.brand_id, SpikeRow.id)
-        .where(
-            SpikeRow.brand_id.in_(brands),
-            SpikeRow.dimension == dimension,
-            SpikeRow.onset_at < end,
-            (SpikeRow.resolved_at > start) | SpikeRow.resolved_at.is_(None),
-        )
-        .order_by(SpikeRow.id)
-    )
-    return {brand_id: spike_id for brand_id, spike_id in rows}
-
-
-def alike(session: Session, row: SpikeRow, told: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Earlier spikes of the brand with the same drivers, and how they ended; the most alike first.
-
-    Of an event with several spikes the most alike one stands for all.
-    """
-    query = (
-        select(SpikeRow, AlertRow.verdict)
-        .outerjoin(AlertRow, AlertRow.id == SpikeRow.alert_id)
-        .where(
-            SpikeRow.brand_id == row.brand_id,
-            SpikeRow.onset_at < row.onset_at,
-            SpikeRow.state == "resolved",
-        )
-        .order_by(SpikeRow.onset_at.desc(), SpikeRow.id.desc())
-        .limit(_PAST)
-    )
-    if row.alert_id is not None:
-        query = query.where((SpikeRow.alert_id != row.alert_id) | SpikeRow.alert_id.is_(None))
-    best: dict[object, tuple[float, SpikeRow, str | None]] = {}
-    for other, verdict in session.execute(query):
-        near = similarity(told, other.explanation or {})
-        if other.dimension == row.dimension:
-            near = (1.0 + near) / 2.0  # the same series is half of being alike
-        key = ("alert", other.alert_id) if other.alert_id is not None else ("spike", other.id)
-        if near >= ALIKE and (key not in best or near > best[key][0]):
-            best[key] = near, other, verdict
-    ranked = sorted(best.values(), key=lambda one: (-one[0], -one[1].id))[:MOST_ALIKE]
-    return [
-        {
-            "spike_id": other.id,
-            "dimension": other.dimension,
-            "onset": other.onset_at.isoformat(),
-            "lasted_s": int(((other.resolved_at or row.onset_at) - other.onset_at).total_seconds()),
-            "observed": (other.explanation or {}).get("observed") or other.observed,
-            "expected": round((other.explanation or {}).get("expected") or other.expected, 2),
-            "similarity": round(near, 3),
-            "verdict": verdict,
-        }
-        for near, other, verdict in ranked
-    ]
 
 
 # --- the calendar --------------------------------------------------------------------------------
