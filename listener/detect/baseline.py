@@ -41,14 +41,14 @@ class Place(NamedTuple):
     left: int
     right: int
     share: float
-    minute: int  # its 5-minute slot of the day
+    minute: int  # its 5-minute slot of the day; of longer buckets, its number
 
 
 class Grid:
     """The grid of a step length: how many slots a day has, and where a moment of the week lies."""
 
-    __slots__ = ("_places", "_seconds", "first_day", "minutes", "per_day", "per_slot", "prior",
-                 "slots")  # fmt: skip
+    __slots__ = ("_minute", "_places", "_seconds", "first_day", "minutes", "per_day", "per_slot",
+                 "prior", "slots")  # fmt: skip
 
     def __init__(self, step: timedelta) -> None:
         self._seconds = step.total_seconds()
@@ -56,7 +56,8 @@ class Grid:
         self.per_day = DAY / self._seconds
         self.per_slot = max(1.0, self.per_day / self.slots)
         self.first_day = max(math.ceil(self.per_day), MIN_START)
-        self.minutes = DAY // MINUTE_SLOT if self._seconds <= 900 else 0
+        self._minute = MINUTE_SLOT if self._seconds <= 900 else self._seconds
+        self.minutes = math.ceil(DAY / self._minute) if self._seconds < DAY else 0
         self.prior = profile_prior(self.slots)
         self._places: dict[int, Place] = {}
 
@@ -78,7 +79,7 @@ class Grid:
             offset + left % self.slots,
             offset + (left + 1) % self.slots,
             middle - 0.5 - left,
-            seconds // MINUTE_SLOT,
+            int(seconds // self._minute),
         )
 
 
@@ -159,6 +160,7 @@ class Baseline:
         place: Place,
         count: float,
         weight: float,
+        by_minute: float,
         minute_weight: float,
         *,
         block: float,
@@ -167,7 +169,8 @@ class Baseline:
     ) -> None:
         """Take one bucket in.
 
-        ``weight`` is below 1 for buckets that may belong to a surge. ``block`` is the length times
+        ``weight`` is below 1 for buckets that may belong to a surge. ``by_minute`` is what
+        its minute of the day learns, and with what weight. ``block`` is the length times
         the dispersion of the window by which the level is trusted: neighbours go up and down
         together, so a bucket tells its share of what that window does. ``drift`` multiplies how
         far the level may wander.
@@ -190,7 +193,7 @@ class Baseline:
             if self._minute_expected:
                 decay = self._minute_decay
                 counts, expected = self._minute_counts, self._minute_expected
-                counts[minute] = counts[minute] * decay + minute_weight * count
+                counts[minute] = counts[minute] * decay + minute_weight * by_minute
                 expected[minute] = expected[minute] * decay + minute_weight * usual
         else:
             exposure = 1.0

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listener.detect import baseline as base
+from listener.detect import calibration as cal
 from listener.detect import spike
 from listener.detect.calendar import Calendar
 from listener.detect.policy import Policy
@@ -53,11 +54,12 @@ class DetectorBatch:
         self._grid = grid = base.grid_of(policy.step)
         self._baseline = _Baselines(policy, grid, size)
         windows, longest = len(plan.lengths), plan.lengths[-1]
-        self._rows = max(longest, plan.delay) + 1
+        self._rows = max(longest, plan.delay) + 2
         self._at = 0
         self._counts = np.zeros((self._rows, size))
         self._expected = np.zeros((self._rows, size))
         self._believed = np.zeros((self._rows, size))
+        self._punctual = np.zeros((self._rows, size))
         self._marks = np.zeros((self._rows, size), np.int8)
         self._moments = [0] * self._rows
         self._lengths = np.array(plan.lengths)
@@ -67,16 +69,21 @@ class DetectorBatch:
         self._mass = np.zeros((windows, size))
         self._excess2 = np.zeros((windows, size))
         self._mass2 = np.zeros((windows, size))
+        self._samples = np.zeros((windows, size))
         self._spread = np.repeat(self._prior_spread, size, axis=1)
+        self._next_spread = self._spread
+        self._tick = 0
         # calibration
         self._clusters_prior = np.array(plan.clusters)[:, None]
         self._quiet_needed = np.array(plan.quiet)[:, None]
-        self._days = np.full(size, spike.EARLIER_DAYS)
-        self._clusters = np.repeat(self._clusters_prior * spike.EARLIER_DAYS, size, axis=1)
+        self._days = np.full(size, cal.EARLIER_DAYS)
+        self._clusters = np.repeat(self._clusters_prior * cal.EARLIER_DAYS, size, axis=1)
         self._peaks = np.zeros((windows, size))
         self._heights = np.zeros((windows, size))
         self._peak = np.zeros((windows, size))
         self._quiet = np.zeros((windows, size))
+        self._tail = np.zeros((len(cal.EDGES), windows, size))
+        self._anchor = np.full((windows, size), -1)
         self._rarity = np.zeros((windows, size))
         self._scale = np.zeros((windows, size))
         self._settle()
@@ -112,19 +119,18 @@ class DetectorBatch:
         expected = self._baseline.at(place, self._spread[0]) * factor
         seen = np.where(known, counts, 0.0)
         surprises = self._push(seen, np.where(known, expected, 0.0), known, complete)
-        scores = self._score(surprises)
-        beyond = np.arange(len(scores))[:, None] >= self._reach
-        scores = np.where(self.is_spike & beyond, -np.inf, scores)
+        beyond = np.arange(len(surprises))[:, None] >= self._reach
+        told = np.where(self.is_spike & beyond, 0.0, surprises)
+        scores = self._score(told)
         best = scores.argmax(axis=0)
         each = np.arange(self.size)
-        highest = scores[best, each]
-        best = np.where(surprises[best, each] > 0, best, 0)
-        surprise = surprises[best, each]
+        highest, surprise = scores[best, each], told[best, each]
+        best = np.where(surprise > 0, best, 0)
         warm = known & (self._seen >= plan.warm_up)
         price = spike.ALERT_PRICE * np.log10(1.0 + self._alerts)
         score = np.where(warm, highest - price, spike.UNJUDGED)
         self._calibrate(surprises, warm & complete)
-        self._follow(best, surprises, score, warm, complete)
+        self._follow(best, surprise, surprises, score, warm, complete)
         self._seen += complete
         self._learn(seen, expected, factor, moment, best, surprise, complete)
         self._at = (self._at + 1) % self._rows
@@ -138,49 +144,95 @@ class DetectorBatch:
         self._mass += expected - self._expected[out]
         self._counts[self._at] = seen
         self._expected[self._at] = expected
+        if self._tick % plan.delay == 0:
+            self._settle_spread()
+        self._tick += 1
         observed, mass = self._observed, np.maximum(self._mass, 1e-6)
-        mass2 = mass * mass
-        prior = self._prior * mass2 + 1e-12
-        spread = (self._excess2 + self._prior_spread * prior) / (self._mass2 + prior)
-        spread = np.maximum(spread, spike.LEAST_DISPERSION)
-        self._spread = np.where(known, spread, self._spread)
-        variance = mass + spread * mass2
+        variance = mass + self._spread * (mass * mass)
         excess = observed - mass
         square = excess * excess
         surprises = np.zeros_like(mass)
-        worth = known & (excess > 0) & (square > spike.WORTH_A_LOOK * variance)
-        if worth.any():
-            surprises[worth] = nb_surprises(observed[worth], mass[worth], spread[worth])
+        worth = (square > spike.WORTH_A_LOOK * variance) & (excess > 0)
+        if not known.all():
+            worth &= known
+        rows = np.nonzero(worth)
+        if len(rows[0]):
+            surprises[rows] = nb_surprises(observed[rows], mass[rows], self._spread[rows])
         learn = complete & ~self.is_spike & ~thin & (self._seen > plan.per_day)
-        clipped = np.minimum(square, spike.MOST_SQUARE * variance) / spike.CLIP_LOSS - mass
-        self._excess2 = np.where(learn, self._excess2 * plan.decay + clipped, self._excess2)
-        self._mass2 = np.where(learn, self._mass2 * plan.decay + mass2, self._mass2)
+        for i, every in enumerate(plan.every):
+            if self._tick % every == 0:
+                self._learn_spread(i, mass[i], square[i], variance[i], learn)
         return surprises
+
+    def _learn_spread(
+        self, i: int, mass: Floats, square: Floats, variance: Floats, learn: Flags
+    ) -> None:
+        decay, every = self._plan.decays[i], self._plan.every[i]
+        most = spike.MOST_SQUARE * variance + spike.MOST_MORE
+        clipped = np.minimum(square, most) / spike.CLIP_LOSS - mass
+        for sums, new in (
+            (self._excess2[i], clipped),
+            (self._mass2[i], mass * mass),
+            (self._samples[i], every),
+        ):
+            np.copyto(sums, sums * decay + new, where=learn)
+
+    def _settle_spread(self) -> None:
+        self._spread = self._next_spread
+        own = self._excess2 / np.where(self._mass2 > 0, self._mass2, np.inf)
+        n, prior = self._samples, self._prior
+        found = (n * own + prior * self._prior_spread) / (n + prior)
+        self._next_spread = np.maximum(found, spike.LEAST_DISPERSION)
 
     def _settle(self) -> None:
         rate = (self._clusters + 1.0) / (self._days + 1.0 / self._clusters_prior)
         self._rarity = np.log10(30.0 * rate)
-        scale = (spike.EARLIER_PEAKS / LN10 + self._heights) / (
-            spike.EARLIER_PEAKS + self._peaks * spike.CLIPPED_PEAK
+        scale = (cal.EARLIER_PEAKS / LN10 + self._heights) / (
+            cal.EARLIER_PEAKS + self._peaks * cal.CLIPPED_PEAK
         )
         self._scale = np.maximum(1 / LN10, scale)
+        # The tail falls with the edge.
+        self._anchor = (self._tail >= cal.ENOUGH).sum(axis=0) - 1
 
     def _score(self, surprises: Floats) -> Floats:
-        excess = surprises - spike.HOT
-        tail = np.log1p(spike.HEAVY * np.maximum(excess, 0.0) / self._scale) / (spike.HEAVY * LN10)
-        result: Floats = np.where(excess > 0, tail, excess) - self._rarity
+        excess = surprises - cal.HOT
+        result: Floats = excess - self._rarity
+        hot = np.nonzero(excess > 0)
+        if len(hot[0]):
+            high = excess[hot]
+            tail = np.log1p(cal.HEAVY * high / self._scale[hot]) / (cal.HEAVY * LN10)
+            result[hot] = tail - self._rarity[hot]
+            self._count_higher(result, excess)
         return result
 
+    def _count_higher(self, result: Floats, excess: Floats) -> None:
+        """Lower the scores of surprises that were often reached lately."""
+        rows = np.nonzero((excess >= cal.EDGES[0]) & (self._anchor >= 0))
+        if not len(rows[0]):
+            return
+        high, anchor = excess[rows], self._anchor[rows]
+        above = np.searchsorted(cal.EDGES, high, side="right")
+        edge = np.minimum(above - 1, anchor)
+        peaks = self._tail[edge, *rows] * (high / np.array(cal.EDGES)[edge]) ** -cal.PARETO
+        seen = self._tail[np.minimum(above, len(cal.EDGES) - 1), *rows]
+        peaks = np.where(above <= anchor, np.maximum(peaks, seen), peaks)
+        days = self._days[rows[1]] + 1.0 / self._clusters_prior[rows[0], 0]
+        result[rows] = np.minimum(result[rows], -np.log10(30.0 * peaks / days))
+
     def _calibrate(self, surprises: Floats, judged: Flags) -> None:
-        hot = judged & (surprises > spike.HOT)
+        hot = judged & (surprises > cal.HOT)
         self._peak = np.where(hot, np.maximum(self._peak, surprises), self._peak)
         waits = judged & ~hot & (self._peak > 0)
         self._quiet = np.where(hot, 0.0, self._quiet + waits)
         over = waits & (self._quiet >= self._quiet_needed)
         if over.any():
             self._clusters += over
+            which = np.nonzero(over)
+            reached = np.searchsorted(cal.EDGES, self._peak[which] - cal.HOT, side="right")
+            for edges, window, series in zip(reached, *which, strict=True):
+                self._tail[:edges, window, series] += 1.0
             self._peaks += over
-            height = np.minimum(self._peak - spike.HOT, spike.MOST_PEAK * self._scale)
+            height = np.minimum(self._peak - cal.HOT, cal.MOST_PEAK * self._scale)
             self._heights += np.where(over, height, 0.0)
             self._peak[over] = 0.0
             self._settle()
@@ -188,6 +240,7 @@ class DetectorBatch:
     def _follow(
         self,
         best: NDArray[np.int64],
+        surprise: Floats,
         surprises: Floats,
         score: Floats,
         warm: Flags,
@@ -198,14 +251,13 @@ class DetectorBatch:
         self._rest += 1
         was_open = self.is_spike & warm
         held = np.maximum.accumulate(surprises)[self._reach - 1, each]
-        hot = was_open & (held >= spike.HOT)
+        hot = was_open & (held >= cal.HOT)
         self._top = np.where(hot, np.maximum(self._top, held), self._top)
         self._calm = np.where(hot, 0.0, self._calm + (was_open & complete))
         ended = was_open & ~hot & complete & (self._calm >= plan.calm)
         observed, mass = self._observed[best, each], self._mass[best, each]
-        surprise = surprises[best, each]
         rested = (self._rest >= self._cooldown) | (surprise >= 1.5 * self._top + 1.0)
-        opens = warm & ~self.is_spike & rested & (score >= plan.threshold)
+        opens = warm & ~self.is_spike & rested & (score >= plan.threshold) & (surprise > 0)
         opens &= (observed - mass >= policy.min_excess) & (observed >= policy.min_ratio * mass)
         self.is_spike = (self.is_spike & ~ended) | opens
         self._top = np.where(opens, surprise, self._top)
@@ -228,22 +280,26 @@ class DetectorBatch:
         complete: Flags,
     ) -> None:
         plan, first_day = self._plan, self._grid.first_day
-        hot = surprise >= spike.HOT
+        hot = surprise >= cal.HOT
         self._hot = np.where(complete, hot, self._hot)
         heat = self._heat * plan.heat_decay + (1.0 - plan.heat_decay) * hot
         self._heat = np.where(complete, heat, self._heat)
         variance = expected + self._spread[0] * expected * expected
-        most = expected + spike.LEARN_CAP * np.sqrt(np.maximum(variance, 0.25)) + 0.5
+        deviation = np.sqrt(np.maximum(variance, 0.25))
+        most = expected + spike.LEARN_CAP * deviation + 0.5
         capped = (self._seen > plan.first_hours) & (seen > expected)
         believed = np.where(capped, np.minimum(seen, most), seen) / factor
+        most += (spike.PUNCTUAL_CAP - spike.LEARN_CAP) * deviation
+        punctual = np.where(capped, np.minimum(seen, most), seen) / factor
         silent = self._listen(seen, expected, complete)
         mark = np.where(self.is_spike, spike.OPEN, spike.SOUND)
         young = complete & (self._seen <= first_day)
         if young.any():
-            self._teach(moment, believed, np.where(young, spike.SOUND, spike.NONE))
+            self._teach(moment, believed, believed, np.where(young, spike.SOUND, spike.NONE))
         at = self._at
         self._marks[at] = np.where(complete & ~young, mark, spike.NONE)
         self._believed[at] = believed
+        self._punctual[at] = np.where(complete, punctual, 0.0)
         self._moments[at] = moment
         for row in np.nonzero(complete & (silent | (surprise >= spike.SUSPECT)))[0]:
             reach = int(self._zeros[row]) if silent[row] else plan.lengths[best[row]]
@@ -251,7 +307,11 @@ class DetectorBatch:
             limit = spike.NONE if silent[row] else spike.DOUBTFUL
             self._marks[back, row] = np.minimum(self._marks[back, row], limit)
         due = (at - plan.delay) % self._rows
-        self._teach(self._moments[due], self._believed[due], self._marks[due])
+        before, after = self._punctual[due - 1], self._punctual[(due + 1) % self._rows]
+        believed, punctual = self._believed[due], self._punctual[due]
+        alone = np.maximum(punctual - np.maximum(before, after), 0.0)
+        by_minute = np.maximum(np.minimum(punctual, believed + alone), believed)
+        self._teach(self._moments[due], believed, by_minute, self._marks[due])
         self._end_day(complete & (self._seen % plan.per_day == 0))
 
     def _end_day(self, over: Flags) -> None:
@@ -259,11 +319,12 @@ class DetectorBatch:
             return
         self._alerts = np.where(over, self._alerts * spike.ALERT_MEMORY, self._alerts)
         over = over & (self._seen > self._plan.warm_up)
-        decay = np.where(over, spike.MEMORY, 1.0)
+        decay = np.where(over, cal.MEMORY, 1.0)
         self._days = self._days * decay + over
         self._clusters = self._clusters * decay
         self._peaks = self._peaks * decay
         self._heights = self._heights * decay
+        self._tail *= decay
         self._settle()
 
     def _listen(self, seen: Floats, expected: Floats, complete: Flags) -> Flags:
@@ -276,7 +337,7 @@ class DetectorBatch:
         silent: Flags = zero & (unlikely > spike.SILENT) & (self._zeros < self._plan.silent_limit)
         return silent
 
-    def _teach(self, moment: int, believed: Floats, marks: NDArray[Any]) -> None:
+    def _teach(self, moment: int, believed: Floats, by_minute: Floats, marks: NDArray[Any]) -> None:
         plan = self._plan
         taught = marks != spike.NONE
         if not taught.any():
@@ -290,7 +351,12 @@ class DetectorBatch:
             self._grid.place(moment),
             believed,
             np.where((marks < spike.SOUND) & ~accepted, spike.SUSPECT_WEIGHT, 1.0),
-            np.where((marks == spike.OPEN) & ~accepted, spike.SUSPECT_WEIGHT, 1.0),
+            by_minute,
+            np.where(
+                (marks == spike.OPEN) & ~accepted & (by_minute <= believed + 1.0),
+                spike.SUSPECT_WEIGHT,
+                1.0,
+            ),
             taught,
             block=self._spread[plan.block] * plan.lengths[plan.block],
             hour_dispersion=self._spread[plan.hour],
@@ -343,6 +409,7 @@ class _Baselines:
         place: base.Place,
         count: Floats,
         weight: Floats,
+        by_minute: Floats,
         minute_weight: Floats,
         taught: Flags,
         *,
@@ -372,7 +439,7 @@ class _Baselines:
         if grid.minutes:
             counts, expected = self._minute_counts, self._minute_expected
             decay = self._minute_decay
-            counts[minute] = remember(counts[minute], decay, minute_weight * count, settled)
+            counts[minute] = remember(counts[minute], decay, minute_weight * by_minute, settled)
             expected[minute] = remember(expected[minute], decay, minute_weight * usual, settled)
         exposure = np.where(settled, self.level, 1.0)
         decay = self._slot_decay

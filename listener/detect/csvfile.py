@@ -107,16 +107,14 @@ def _rows(lines: Iterable[str]) -> Iterator[_Row]:
                     f"Line {line}: {len(fields)} fields instead of 2.", field="file", hint=EXAMPLE
                 )
             stamp, text = fields
-            at = _stamp(stamp, line)
-            if naive is not (at.tzinfo is None):
-                if naive is not None:
-                    raise InvalidInput(
-                        f"Line {line}: some timestamps have a time zone offset and some have none.",
-                        field="timestamp",
-                    )
-                naive = at.tzinfo is None
-            if naive:
-                at = at.replace(tzinfo=UTC)
+            at, is_naive = _moment(stamp, line, naive)
+            if naive is None:
+                naive = is_naive
+            elif naive is not is_naive:
+                raise InvalidInput(
+                    f"Line {line}: some timestamps have a time zone offset and some have none.",
+                    field="timestamp",
+                )
             if text.isdecimal() and len(text) <= MAX_DIGITS:
                 count: int | None = int(text)
             else:
@@ -143,6 +141,20 @@ def _check_header(reader: Iterator[list[str]]) -> None:
             field="file",
             hint="Put that line first, separated by a comma; then one bucket a line. " + EXAMPLE,
         )
+
+
+def _moment(stamp: str, line: int, naive: bool | None) -> tuple[datetime, bool]:
+    """The aware time of a stamp, and whether it had no offset. ``naive`` is what the last one had:
+    the zone is then parsed along, which takes half as long as setting it."""
+    if naive:
+        try:
+            at = datetime.fromisoformat(stamp + "+00:00")
+        except ValueError:  # it has an offset, or blanks around it, or is none
+            at = _stamp(stamp, line)
+        if at.tzinfo is UTC:  # a date alone takes the offset for a time of day
+            return at, True
+    at = _stamp(stamp, line)
+    return (at.replace(tzinfo=UTC), True) if at.tzinfo is None else (at, False)
 
 
 def _stamp(text: str, line: int) -> datetime:

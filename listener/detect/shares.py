@@ -23,9 +23,11 @@ from typing import Any, Final
 from listener.detect.baseline import DAY, SUNDAY, moment_of
 from listener.detect.binomial import binomial_surprise
 from listener.detect.calendar import Calendar
+from listener.detect.calibration import HOT, Calibration
+from listener.detect.incident import Incident
 from listener.detect.packing import pack, unpack
 from listener.detect.policy import Policy
-from listener.detect.spike import HOT, UNJUDGED, Calibration, Incident
+from listener.detect.spike import UNJUDGED
 from listener.detect.usual import DRIFT, NEW_DRIFT, UsualShare
 from listener.types import Coverage, Verdict
 
@@ -60,6 +62,7 @@ FEWEST_TO_SCATTER: Final = 2.0  # variances of a binomial that a window must hol
 MOST_SQUARE: Final = 4.0  # variances: a deviation counts for the dispersion up to 2 sd
 CLIP_LOSS: Final = 0.92
 
+SEVERAL: Final = 0.35  # of the score: windows that overlap are about two tests, not one
 ALERT_MEMORY: Final = 0.5 ** (1 / 20)  # a day
 ALERT_PRICE: Final = 0.2  # a series that has just raised alerts has to show more for the next one
 SUSPECT: Final = 2.5  # surprise from which the usual share hardly believes what it sees
@@ -212,7 +215,7 @@ class ShareDetector:
                 best, highest = i, found
         score = UNJUDGED
         if warm:
-            score = highest - ALERT_PRICE * math.log10(1.0 + self._alerts)
+            score = highest - SEVERAL - ALERT_PRICE * math.log10(1.0 + self._alerts)
             if complete:
                 for calibration, found in zip(self._calibrations, surprises, strict=True):
                     if found > HOT or calibration.peak:

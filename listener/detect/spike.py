@@ -39,36 +39,33 @@ from listener.detect.baseline import (
     moment_of,
 )
 from listener.detect.calendar import Calendar
+from listener.detect.calibration import HOT, Calibration
+from listener.detect.incident import Incident, iso, time_of
 from listener.detect.packing import pack, unpack
 from listener.detect.policy import Policy
-from listener.detect.surprise import LN10, nb_band, nb_surprise
+from listener.detect.surprise import nb_band, nb_surprise
 from listener.types import Bucket, Coverage, Verdict
 
-VERSION = 2  # of the dumped state; raise it whenever the same buckets would give other verdicts
+VERSION = 3  # of the dumped state; raise it whenever the same buckets would give other verdicts
 UNJUDGED = -9.0  # the score of a bucket that is not judged: warm-up, or not collected
 MIN_WARM_UP = 14  # buckets; two days are nothing for a daily series
 
-HOT = 2.0  # surprise from which a bucket is part of a surge
-SUSPECT = 3.0  # and from which the baseline does not believe it: milder ones are mostly chance
+SUSPECT = 3.0  # surprise from which the baseline does not believe it: milder ones are mostly chance
 
 LEAST_DISPERSION = 0.003
 DISPERSION_HALF_LIFE = timedelta(days=10)
 MOST_SQUARE = 2.0**2  # variances: a deviation counts for the dispersion up to 2 standard deviations
-CLIP_LOSS = 0.92  # share of a normal variance that survives clipping there
-WORTH_A_LOOK = 1.5  # variances: less of an excess cannot matter, and the tail is dear
+MOST_MORE = 2.0  # and a little more, or a post and its copies on a quiet day would be cut away
+CLIP_LOSS = 0.93  # share of the variance that survives clipping there
+WORTH_A_LOOK = 4.0  # variances: less of an excess is never HOT, and the tail is dear
 
-MEMORY = 0.5 ** (1 / 14)  # of the calibration, a day
-EARLIER_DAYS = 7.0  # worth of prior
-EARLIER_PEAKS = 8.0  # clusters worth of prior for how high they go
-MOST_PEAK = 4.0  # scales: a peak counts for the scale up to this much
-CLIPPED_PEAK = 1 - math.exp(-MOST_PEAK)  # of an exponential clipped there, the mean
-HEAVY = 0.15  # shape of the tail of peaks
 ALERT_MEMORY = 0.5 ** (1 / 20)  # a day
 ALERT_PRICE = 0.2  # a series that has just raised alerts has to show more for the next one
 
 SUSPECT_WEIGHT = 0.15  # how much a bucket of a surge counts for the baseline
 NEW_NORMAL = 0.7  # hot for this share of the last days: the surge is the new level, learn it
 LEARN_CAP = 2.5  # standard deviations above expectation that the baseline believes
+PUNCTUAL_CAP = 10.0  # and a minute of the day, where a bucket stands out of both its neighbours
 SILENT = 4.0  # zeros as unlikely as 10^-4 are the source being down: not learnt
 SILENT_LIMIT = timedelta(days=2)  # after that, there is nothing to hear any more
 
@@ -105,10 +102,10 @@ def window_prior(length: timedelta, step: timedelta) -> WindowPrior:
 class Plan:
     """All that follows from policy alone: shared by the detector of one series and that of many."""
 
-    __slots__ = ("block", "calm", "clusters", "cooldown", "decay", "delay", "dispersions",
-                 "first_hours", "heat_decay", "hour", "lengths", "min_excess", "min_ratio",
-                 "per_day", "priors", "quiet", "silent_limit", "spans", "threshold",
-                 "warm_up")  # fmt: skip
+    __slots__ = ("block", "calm", "clusters", "cooldown", "decay", "decays", "delay",
+                 "dispersions", "every", "first_hours", "heat_decay", "hour", "lengths",
+                 "min_excess", "min_ratio", "per_day", "priors", "quiet", "silent_limit", "spans",
+                 "threshold", "warm_up", "windows")  # fmt: skip
 
     def __init__(self, policy: Policy) -> None:
         step = policy.step
@@ -131,134 +128,18 @@ class Plan:
         self.first_hours = max(0.25 / days, MIN_START)
         self.warm_up = max(policy.warm_up / step, MIN_WARM_UP)
         self.silent_limit = max(policy.buckets(SILENT_LIMIT), 14)
+        self.every = [max(1, n // 2) for n in self.lengths]  # neighbouring sums tell the same
+        self.decays = [self.decay**n for n in self.every]
+        self.windows = list(zip(self.lengths, self.every, strict=True))
         self.calm = policy.buckets(policy.calm)
         self.cooldown = policy.cooldown
         self.threshold = policy.threshold
         self.min_excess, self.min_ratio = policy.min_excess, policy.min_ratio
 
 
-class Calibration:
-    """Turns the surprise of one window length into a score by what this series does on its own.
-
-    Hot buckets close together are one cluster. Clusters come at a rate, and their peaks above HOT
-    are taken as generalised Pareto: of a shape a little heavier than exponential, and a scale that
-    is the mean of peaks, each clipped so that an incident does not hide the next one. The score is
-    -log10 of the number of clusters this high to be expected in 30 days.
-    """
-
-    __slots__ = ("_clusters", "_days", "_excess", "_peaks", "_prior", "_quiet",
-                 "_quiet_needed", "_rarity", "_scale", "cold", "peak")  # fmt: skip
-
-    def __init__(self, clusters: float, quiet: int) -> None:
-        self._prior = clusters
-        self._quiet_needed = quiet
-        self._days = EARLIER_DAYS
-        self._clusters = clusters * EARLIER_DAYS
-        self._peaks = self._excess = 0.0  # how many, and the sum of their clipped heights above HOT
-        self.peak = 0.0
-        self._quiet = 0
-        self._settle()
-
-    def _settle(self) -> None:
-        """What a score needs. Of the prior a single cluster is never forgotten, or a quiet month
-        would make the series touchy."""
-        rate = (self._clusters + 1.0) / (self._days + 1.0 / self._prior)
-        self._rarity = math.log10(30.0 * rate)
-        self.cold = -HOT - self._rarity
-        scale = (EARLIER_PEAKS / LN10 + self._excess) / (EARLIER_PEAKS + self._peaks * CLIPPED_PEAK)
-        self._scale = max(1 / LN10, scale)  # that of chance alone, or larger
-
-    def score(self, surprise: float) -> float:
-        """-log10 of how many surprises of this size are expected in 30 days."""
-        excess = surprise - HOT
-        if excess > 0:
-            excess = math.log1p(HEAVY * excess / self._scale) / (HEAVY * LN10)
-        return excess - self._rarity
-
-    def learn(self, surprise: float) -> None:
-        """Count one complete bucket."""
-        if surprise > HOT:
-            if surprise > self.peak:
-                self.peak = surprise
-            self._quiet = 0
-        elif self.peak:
-            self._quiet += 1
-            if self._quiet >= self._quiet_needed:
-                self._clusters += 1.0
-                self._peaks += 1.0
-                self._excess += min(self.peak - HOT, MOST_PEAK * self._scale)
-                self.peak = 0.0
-                self._settle()
-
-    def end_day(self) -> None:
-        """Forget a little."""
-        self._days = self._days * MEMORY + 1.0
-        self._clusters *= MEMORY
-        self._peaks *= MEMORY
-        self._excess *= MEMORY
-        self._settle()
-
-    def dump(self) -> list[float]:
-        return [self._days, self._clusters, self._peaks, self._excess, self.peak, self._quiet]
-
-    def restore(self, dump: list[float]) -> None:
-        self._days, self._clusters, self._peaks, self._excess, self.peak = dump[:5]
-        self._quiet = int(dump[5])
-        self._settle()
-
-
-class Incident:
-    """Whether a spike is on: opens at the threshold, ends after a calm time, rests for a
-    cooldown."""
-
-    __slots__ = ("_calm", "_calm_needed", "_closed_at", "_cooldown", "_peak", "onset_at", "reach")
-
-    def __init__(self, policy: Policy) -> None:
-        self._calm_needed = policy.buckets(policy.calm)
-        self._cooldown = policy.cooldown
-        self._calm = 0
-        self._peak = 0.0
-        self._closed_at: datetime | None = None
-        self.reach = 1  # how many windows, from the shortest, have to be calm
-        self.onset_at: datetime | None = None  # set exactly while open
-
-    @property
-    def is_open(self) -> bool:
-        return self.onset_at is not None
-
-    def may_open(self, at: datetime, surprise: float) -> bool:
-        """Not in the cooldown, unless this is clearly larger than the last one."""
-        rested = self._closed_at is None or at - self._closed_at >= self._cooldown
-        return rested or surprise >= 1.5 * self._peak + 1.0
-
-    def open(self, onset_at: datetime, surprise: float, reach: int) -> None:
-        self.onset_at = onset_at
-        self.reach = reach
-        self._peak = surprise
-        self._calm = 0
-
-    def go_on(self, at: datetime, surprise: float, *, complete: bool) -> None:
-        """One more bucket while open; only complete ones bring the end closer."""
-        if surprise >= HOT:
-            self._peak = max(self._peak, surprise)
-            self._calm = 0
-        elif complete:
-            self._calm += 1
-            if self._calm >= self._calm_needed:
-                self.onset_at = None
-                self._closed_at = at
-
-    def dump(self) -> list[Any]:
-        return [self._calm, self._peak, self.reach, _iso(self._closed_at), _iso(self.onset_at)]
-
-    def restore(self, dump: list[Any]) -> None:
-        self._calm, self._peak, self.reach = dump[:3]
-        self._closed_at, self.onset_at = (_time(v) for v in dump[3:])
-
-
 _MUTABLE = (
-    "_baseline", "_believed", "_counts", "_excess2", "_expected", "_marks", "_mass", "_mass2",
-    "_moments", "_observed", "_spread",
+    "_baseline", "_believed", "_counts", "_excess2", "_expected", "_mass", "_mass2", "_marks",
+    "_moments", "_next_spread", "_observed", "_punctual", "_samples", "_spread",
 )  # fmt: skip
 
 
@@ -270,10 +151,11 @@ class Detector:
     part of the state. The state is small (some kB) and can always be rebuilt by replaying buckets.
     """
 
-    __slots__ = ("_alerts", "_baseline", "_believed", "_calibrations", "_counts", "_excess2",
-                 "_expected", "_heat", "_hot", "_incident", "_marks", "_mass", "_mass2", "_moments",
-                 "_observed", "_plan", "_seen", "_spread", "_zero_mass", "_zeros", "calendar",
-                 "last_at", "policy", "tz")  # fmt: skip
+    __slots__ = ("_alerts", "_baseline", "_before", "_believed", "_calibrations", "_coldest",
+                 "_counts", "_excess2", "_expected", "_heat", "_hot", "_in_cluster", "_incident",
+                 "_marks", "_mass", "_mass2", "_moments", "_next_spread", "_observed", "_plan",
+                 "_punctual", "_samples", "_seen", "_spread", "_tick", "_zero_mass", "_zeros",
+                 "calendar", "last_at", "policy", "tz")  # fmt: skip
 
     def __init__(
         self, policy: Policy, tz: tzinfo | None = None, calendar: Calendar | None = None
@@ -290,18 +172,26 @@ class Detector:
         self._mass = [0.0] * size
         self._excess2 = [0.0] * size
         self._mass2 = [0.0] * size
-        self._spread = list(plan.dispersions)  # a, as of the last bucket
+        self._samples = [0.0] * size  # buckets' worth
+        # a, as it was some hours ago: a surge must not widen what it is compared with
+        self._spread = list(plan.dispersions)
+        self._next_spread = list(plan.dispersions)
         self._calibrations = [
             Calibration(*pair) for pair in zip(plan.clusters, plan.quiet, strict=True)
         ]
-        # The longest window, newest last
-        self._counts = deque([0.0] * longest, maxlen=longest)
-        self._expected = deque([0.0] * longest, maxlen=longest)
+        self._coldest = max(calibration.cold for calibration in self._calibrations)
+        self._in_cluster = False  # in some window
+        # The longest window as a ring; bucket n is at n modulo its length
+        self._tick = 0
+        self._counts = [0.0] * longest
+        self._expected = [0.0] * longest
         # What waits to be learnt: a surge is noticed some time after it began, and until then its
         # buckets can still be marked.
         self._moments: deque[int] = deque([0] * plan.delay)
         self._believed = deque([0.0] * plan.delay)
+        self._punctual = deque([0.0] * plan.delay)
         self._marks: deque[int] = deque([NONE] * plan.delay)
+        self._before = 0.0  # of _punctual, the one that was learnt last
         self._baseline = Baseline(policy.step, season_half_life=policy.season_half_life)
         self._incident = Incident(policy)
         self._seen = 0  # complete buckets
@@ -353,31 +243,36 @@ class Detector:
             return expected, UNJUDGED, len(self._mass) - 1
 
         complete = coverage is Coverage.COMPLETE
-        surprises = self._push(float(count), expected, learn=complete and self._may_learn_spread())
-        warm = self._seen >= self._plan.warm_up
-        best, highest = 0, -99.0
+        hot = self._push(float(count), expected, learn=complete and self._may_learn_spread())
+        incident = self._incident
+        was_open = incident.onset_at is not None
         # Longer windows than the one that opened a spike remember it when it is long over.
-        reach = self._incident.reach if self.is_spike else len(surprises)
-        for i, calibration in enumerate(self._calibrations[:reach]):
-            found = calibration.score(surprises[i]) if surprises[i] else calibration.cold
-            if found > highest:
-                best, highest = i, found
-        if not surprises[best]:
-            best = 0  # nothing stands out at any length
-        surprise = surprises[best]
+        reach = incident.reach if was_open else len(self._mass)
+        best, surprise, highest, held = 0, 0.0, self._coldest, 0.0
+        calibrations = self._calibrations
+        for i, found in hot:
+            if i < reach:
+                unusual = calibrations[i].score(found)
+                if unusual > highest:
+                    best, surprise, highest = i, found, unusual
+                if found > held:
+                    held = found
         score = UNJUDGED
-        if warm:
+        if self._seen >= self._plan.warm_up:
             score = highest - ALERT_PRICE * math.log10(1.0 + self._alerts)
-            if complete:
-                for calibration, found in zip(self._calibrations, surprises, strict=True):
-                    if found > HOT or calibration.peak:
-                        calibration.learn(found)
-            self._follow(at, best, surprises, score, complete=complete)
+            if complete and (hot or self._in_cluster):
+                self._calibrate(hot)
+            if was_open:
+                incident.go_on(at, held, complete=complete)
+                if incident.onset_at is None:
+                    self._start_afresh()
+            elif surprise and score >= self._plan.threshold:
+                self._open(at, best, surprise, complete=complete)
         if complete:
             self._seen += 1
             self._learn(count, expected, factor, moment, best, surprise)
         else:
-            self._queue(0, 0.0, NONE)
+            self._queue(0, 0.0, 0.0, NONE)
             self._release()
         return expected, score, best
 
@@ -398,50 +293,87 @@ class Detector:
 
     def _pass(self) -> None:
         """A bucket that was not collected: nothing seen, and nothing expected."""
-        counts, expected = self._counts, self._expected
+        counts, expected, tick = self._counts, self._expected, self._tick
+        at = tick % len(counts)
+        if tick % self._plan.delay == 0:
+            self._settle_spread()
+        self._tick = tick + 1
         for i, length in enumerate(self._plan.lengths):
-            self._observed[i] -= counts[-length]
-            self._mass[i] -= expected[-length]
-        counts.append(0.0)
-        expected.append(0.0)
-        self._queue(0, 0.0, NONE)
+            self._observed[i] -= counts[at - length]
+            self._mass[i] -= expected[at - length]
+        counts[at] = expected[at] = 0.0
+        self._queue(0, 0.0, 0.0, NONE)
         self._release()
 
-    def _push(self, count: float, expected: float, *, learn: bool) -> list[float]:
-        """Move all windows on by a bucket; returns the surprise of each."""
-        counts, means, plan = self._counts, self._expected, self._plan
-        observed_in, mass_in = self._observed, self._mass
-        excess2_in, mass2_in, spread_in = self._excess2, self._mass2, self._spread
-        decay = plan.decay
+    def _push(self, count: float, expected: float, *, learn: bool) -> list[tuple[int, float]]:
+        """Move all windows on by a bucket; returns the surprise of those that stand out."""
+        counts, means, plan, tick = self._counts, self._expected, self._plan, self._tick
+        at = tick % len(counts)
+        if tick % plan.delay == 0:
+            self._settle_spread()
+        self._tick = tick = tick + 1
+        observed_in, mass_in, spread_in = self._observed, self._mass, self._spread
         learn = learn and self._seen > plan.per_day
         surprises = []
-        for i, length in enumerate(plan.lengths):
-            observed = observed_in[i] = observed_in[i] + count - counts[-length]
-            mass = mass_in[i] = mass_in[i] + expected - means[-length]
+        for i, (length, every) in enumerate(plan.windows):
+            observed = observed_in[i] = observed_in[i] + count - counts[at - length]
+            mass = mass_in[i] = mass_in[i] + expected - means[at - length]
             if mass < 1e-6:
                 mass = 1e-6
-            mass2 = mass * mass
-            prior = plan.priors[i] * mass2 + 1e-12
-            spread = (excess2_in[i] + plan.dispersions[i] * prior) / (mass2_in[i] + prior)
-            if spread < LEAST_DISPERSION:
-                spread = LEAST_DISPERSION
-            spread_in[i] = spread
-            variance = mass + spread * mass2
             excess = observed - mass
-            square = excess * excess
-            if excess > 0 and square > WORTH_A_LOOK * variance:
-                surprises.append(nb_surprise(observed, mass, spread))
-            else:
-                surprises.append(0.0)
-            if learn:
-                most = MOST_SQUARE * variance
-                if square > most:
-                    square = most
-                excess2_in[i] = excess2_in[i] * decay + square / CLIP_LOSS - mass
-                mass2_in[i] = mass2_in[i] * decay + mass2
-        counts.append(count)
-        means.append(expected)
+            if excess > 0:
+                variance = mass + spread_in[i] * mass * mass
+                if excess * excess > WORTH_A_LOOK * variance:
+                    surprise = nb_surprise(observed, mass, spread_in[i])
+                    if surprise:
+                        surprises.append((i, surprise))
+            if learn and tick % every == 0:
+                self._learn_spread(i, mass, excess * excess)
+        counts[at] = count
+        means[at] = expected
         return surprises
+
+    def _learn_spread(self, i: int, mass: float, square: float) -> None:
+        """Count the squared deviation of a window for its dispersion."""
+        plan, mass2 = self._plan, mass * mass
+        most = MOST_SQUARE * (mass + self._spread[i] * mass2) + MOST_MORE
+        clipped = (square if square < most else most) / CLIP_LOSS - mass
+        decay = plan.decays[i]
+        self._excess2[i] = self._excess2[i] * decay + clipped
+        self._mass2[i] = self._mass2[i] * decay + mass2
+        self._samples[i] = self._samples[i] * decay + plan.every[i]
+
+    def _settle_spread(self) -> None:
+        """Use the dispersions found last time, and keep those of now for the next."""
+        plan = self._plan
+        self._spread = self._next_spread
+        self._next_spread = [
+            max((n * (e / m if m else 0.0) + prior * first) / (n + prior), LEAST_DISPERSION)
+            for e, m, n, prior, first in zip(
+                self._excess2,
+                self._mass2,
+                self._samples,
+                plan.priors,
+                plan.dispersions,
+                strict=True,
+            )
+        ]
+
+    def _calibrate(self, hot: list[tuple[int, float]]) -> None:
+        """Let each window learn how high it goes."""
+        found = dict(hot)
+        clusters, in_cluster = False, False
+        for i, calibration in enumerate(self._calibrations):
+            surprise = found.get(i, 0.0)
+            if surprise > HOT or calibration.peak:
+                calibration.learn(surprise)
+                if calibration.peak:
+                    in_cluster = True
+                else:
+                    clusters = True
+        self._in_cluster = in_cluster
+        if clusters:
+            self._coldest = max(calibration.cold for calibration in self._calibrations)
 
     def _may_learn_spread(self) -> bool:
         """Not from an open spike; and on thin series not from a surge, or it would hide itself."""
@@ -449,19 +381,9 @@ class Detector:
             return False
         return not self._hot or self._heat > NEW_NORMAL or self._mass[self._plan.hour] > 5.0
 
-    def _follow(
-        self, at: datetime, best: int, surprises: list[float], score: float, *, complete: bool
-    ) -> None:
-        """Open, keep or end the incident."""
+    def _open(self, at: datetime, best: int, surprise: float, *, complete: bool) -> None:
+        """Open an incident, unless there is too little of it or it is that of just now."""
         incident, plan = self._incident, self._plan
-        if incident.is_open:
-            incident.go_on(at, max(surprises[: incident.reach]), complete=complete)
-            if not self.is_spike:
-                self._start_afresh()
-            return
-        surprise = surprises[best]
-        if score < plan.threshold:
-            return
         observed, expected = self._observed[best], self._mass[best]
         if observed - expected < plan.min_excess or observed < plan.min_ratio * expected:
             return
@@ -473,8 +395,8 @@ class Detector:
     def _start_afresh(self) -> None:
         """Empty the windows: what happened has been told."""
         longest = len(self._counts)
-        self._counts.extend([0.0] * longest)
-        self._expected.extend([0.0] * longest)
+        self._counts = [0.0] * longest
+        self._expected = [0.0] * longest
         self._observed = [0.0] * len(self._observed)
         self._mass = [0.0] * len(self._mass)
 
@@ -488,9 +410,10 @@ class Detector:
         gain, loss = math.log(ratio), ratio - 1.0
         total = highest = 0.0
         began = 0
-        past = zip(reversed(self._counts), reversed(self._expected), strict=True)
-        for back, (count, expected) in enumerate(past):
-            total += count * gain - expected * loss
+        counts, means = self._counts, self._expected
+        newest = (self._tick - 1) % len(counts)
+        for back in range(len(counts)):
+            total += counts[newest - back] * gain - means[newest - back] * loss
             if total > highest:
                 highest, began = total, back
         return at - began * self.policy.step
@@ -502,18 +425,21 @@ class Detector:
         plan = self._plan
         hot = self._hot = surprise >= HOT
         self._heat = self._heat * plan.heat_decay + (1.0 - plan.heat_decay) * hot
-        believed = float(count)
-        if self._seen > plan.first_hours and believed > expected:
+        believed = punctual = float(count)
+        if believed > expected and self._seen > plan.first_hours:
             variance = expected + self._spread[0] * expected * expected
-            most = expected + LEARN_CAP * math.sqrt(max(variance, 0.25)) + 0.5
-            believed = min(believed, most)
-        believed /= factor
-        mark = OPEN if self._incident.is_open else SOUND
+            deviation = math.sqrt(variance if variance > 0.25 else 0.25)
+            believed = min(believed, expected + LEARN_CAP * deviation + 0.5)
+            punctual = min(punctual, expected + PUNCTUAL_CAP * deviation + 0.5)
+        if factor != 1.0:
+            believed /= factor
+            punctual /= factor
+        mark = OPEN if self._incident.onset_at is not None else SOUND
         silent = self._listen(count, expected)
         if self._seen <= self._baseline.grid.first_day:
-            self._teach(moment, believed, SOUND)
+            self._teach(moment, believed, believed, SOUND)
             mark = NONE
-        self._queue(moment, believed, mark)
+        self._queue(moment, believed, punctual, mark)
         if silent:
             self._mark_back(self._zeros, NONE)
         elif surprise >= SUSPECT:
@@ -524,6 +450,7 @@ class Detector:
             if self._seen > plan.warm_up:
                 for calibration in self._calibrations:
                     calibration.end_day()
+                self._coldest = max(calibration.cold for calibration in self._calibrations)
 
     def _listen(self, count: int, expected: float) -> bool:
         """Whether so many zeros in a row mean that the source is down."""
@@ -542,18 +469,29 @@ class Detector:
             if marks[-k] > mark:
                 marks[-k] = mark
 
-    def _queue(self, moment: int, believed: float, mark: int) -> None:
+    def _queue(self, moment: int, believed: float, punctual: float, mark: int) -> None:
         self._moments.append(moment)
         self._believed.append(believed)
+        self._punctual.append(punctual)
         self._marks.append(mark)
 
     def _release(self) -> None:
         """Learn the bucket that has waited long enough."""
-        self._teach(self._moments.popleft(), self._believed.popleft(), self._marks.popleft())
-
-    def _teach(self, moment: int, believed: float, mark: int) -> None:
+        moment, mark = self._moments.popleft(), self._marks.popleft()
+        believed, punctual = self._believed.popleft(), self._punctual.popleft()
+        before, self._before = self._before, punctual
         if mark == NONE:
             return
+        by_minute = believed
+        if punctual > believed:
+            # Part of a surge has neighbours like it; what stands out of both is on a schedule.
+            after = self._punctual[0]
+            alone = punctual - (before if before > after else after)
+            if alone > 0.0:
+                by_minute = min(punctual, believed + alone)
+        self._teach(moment, believed, by_minute, mark)
+
+    def _teach(self, moment: int, believed: float, by_minute: float, mark: int) -> None:
         accepted = self._heat >= NEW_NORMAL
         weight = SUSPECT_WEIGHT if mark < SOUND and not accepted else 1.0
         below = self._observed[-1] - self._mass[-1]
@@ -569,7 +507,10 @@ class Detector:
             baseline.grid.place(moment),
             believed,
             weight,
-            SUSPECT_WEIGHT if mark == OPEN and not accepted else 1.0,
+            by_minute,
+            SUSPECT_WEIGHT
+            if mark == OPEN and not accepted and by_minute <= believed + 1.0
+            else 1.0,
             block=self._spread[plan.block] * plan.lengths[plan.block],
             hour_dispersion=self._spread[plan.hour],
             drift=drift,
@@ -590,17 +531,30 @@ class Detector:
         return {
             "version": VERSION,
             "setup": self._setup(),
-            "last_at": _iso(self.last_at),
+            "last_at": iso(self.last_at),
             "seen": self._seen,
             "hot": self._hot,
             "heat": self._heat,
             "alerts": self._alerts,
             "zeros": [self._zeros, self._zero_mass],
+            "tick": self._tick,
             "recent": [pack(self._counts), pack(self._expected)],
-            "waiting": [pack(self._moments), pack(self._believed), pack(self._marks)],
+            "waiting": [
+                pack(values)
+                for values in (self._moments, self._believed, self._punctual, self._marks)
+            ],
+            "before": self._before,
             "windows": [
                 list(values)
-                for values in (self._observed, self._mass, self._excess2, self._mass2, self._spread)
+                for values in (
+                    self._observed,
+                    self._mass,
+                    self._excess2,
+                    self._mass2,
+                    self._samples,
+                    self._next_spread,
+                    self._spread,
+                )
             ],
             "baseline": self._baseline.dump(),
             "calibrations": [c.dump() for c in self._calibrations],
@@ -628,28 +582,24 @@ class Detector:
         return f"{self.policy!r} {self.tz}"
 
     def _restore(self, dump: Mapping[str, Any]) -> None:
-        self.last_at = _time(dump["last_at"])
+        self.last_at = time_of(dump["last_at"])
         self._seen = dump["seen"]
         self._hot = dump["hot"]
         self._heat = dump["heat"]
         self._alerts = dump["alerts"]
         self._zeros, self._zero_mass = dump["zeros"]
-        self._counts.extend(unpack(dump["recent"][0]))
-        self._expected.extend(unpack(dump["recent"][1]))
-        self._moments = deque(int(v) for v in unpack(dump["waiting"][0]))
-        self._believed = deque(unpack(dump["waiting"][1]))
-        self._marks = deque(int(v) for v in unpack(dump["waiting"][2]))
+        self._tick, self._before = dump["tick"], dump["before"]
+        self._counts, self._expected = (unpack(values) for values in dump["recent"])
+        moments, believed, punctual, marks = (unpack(values) for values in dump["waiting"])
+        self._moments = deque(int(moment) for moment in moments)
+        self._believed, self._punctual = deque(believed), deque(punctual)
+        self._marks = deque(int(mark) for mark in marks)
         windows = (list(v) for v in dump["windows"])
-        self._observed, self._mass, self._excess2, self._mass2, self._spread = windows
+        self._observed, self._mass, self._excess2, self._mass2 = (next(windows) for _ in range(4))
+        self._samples, self._next_spread, self._spread = windows
         self._baseline.restore(dump["baseline"])
         for calibration, values in zip(self._calibrations, dump["calibrations"], strict=True):
             calibration.restore(values)
+        self._coldest = max(calibration.cold for calibration in self._calibrations)
+        self._in_cluster = any(calibration.peak for calibration in self._calibrations)
         self._incident.restore(dump["incident"])
-
-
-def _iso(at: datetime | None) -> str | None:
-    return at.isoformat() if at else None
-
-
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
