@@ -55,7 +55,7 @@ def _average(subject: Subject, speech: Speech, average: Mapping[str, Any]) -> Se
     value, was = form.format(now), "" if usual is None else form.format(usual)
     if speech.korean:
         unit = "점"
-        end = f"로, 직전 7일({was}{unit})보다 낮습니다." if was else "입니다."
+        end = f"으로, 직전 7일({was}{unit})보다 낮습니다." if was else "입니다."
         return (
             Piece(f"{since}부터 {with_particle(series, '이/가')} {value}{unit}("),
             whole,
