@@ -1,4 +1,7 @@
-"""The calendar that people keep: campaigns, launches and the like, which change what is usual."""
+"""The calendar that people keep: campaigns, launches and the like, which change what is usual.
+
+A change that reaches into the past is marked for the detectors, which take that time in again.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session
 
 from listener.errors import InvalidInput, NotFound
-from listener.store import brands
+from listener.store import brands, spikes
 from listener.store.tables import PlannedEventRow
 from listener.types import PlannedEvent
 
@@ -41,6 +44,7 @@ def create(
     _fill(session, row, given | {"from_at": from_at, "to_at": to_at})
     session.add(row)
     session.flush()
+    spikes.set_all_late(session, row.brand_id, row.from_at)
     return from_row(row)
 
 
@@ -51,15 +55,20 @@ def update(session: Session, event_id: int, **fields: Any) -> PlannedEvent:
     unknown = set(fields) - set(_FIELDS)
     if unknown:
         raise TypeError(f"a planned event has no {', '.join(sorted(unknown))}")
+    before = from_row(row)
     _fill(session, row, present | fields)
     session.flush()
+    for event in (before, from_row(row)):
+        spikes.set_all_late(session, event.brand_id, event.from_at)
     return from_row(row)
 
 
 def remove(session: Session, event_id: int) -> None:
     """Take it out of the calendar. Raises NotFound."""
-    session.delete(_row(session, event_id))
+    row = _row(session, event_id)
+    session.delete(row)
     session.flush()
+    spikes.set_all_late(session, row.brand_id, row.from_at)
 
 
 def get(session: Session, event_id: int) -> PlannedEvent:

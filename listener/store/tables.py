@@ -230,6 +230,7 @@ class MentionRow(Base):
     __table_args__ = (
         UniqueConstraint("source", "namespace", "external_id"),
         Index("ix_mention_event", "event_at"),
+        Index("ix_mention_author", "author_id", "event_at"),  # who said what on a day
         Index(
             "ix_mention_expires",
             "expires_at",
@@ -245,7 +246,7 @@ class MentionRow(Base):
     external_id: Mapped[str] = mapped_column(String(500))
     kind: Mapped[str] = mapped_column(String(10))
     url: Mapped[str | None] = mapped_column(Text)
-    author_id: Mapped[int | None] = mapped_column(ForeignKey("author.id"), index=True)
+    author_id: Mapped[int | None] = mapped_column(ForeignKey("author.id"))
     title: Mapped[str | None] = mapped_column(Text)
     text: Mapped[str] = mapped_column(Text)
     content_hash: Mapped[str] = mapped_column(String(32))
