@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api import series
-from api.dashboard import charts, names, numbers, start_pages, watched
+from api.dashboard import channel_pages, charts, names, numbers, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from api.deps import By
@@ -47,6 +47,7 @@ def overview(view: PageView) -> Response:
         by = _counted_by(query.get("count"))
         context = _numbers(session, view, brand, period, every, by)
         context["latest"] = _latest(session, view, brand)
+        context["undelivered"] = channel_pages.undelivered(session, view)
     return view.render(
         "overview.html",
         brands=every,

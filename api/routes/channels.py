@@ -10,14 +10,17 @@ from pydantic import BaseModel, Field
 from sqlalchemy import delete, select
 from starlette.responses import Response
 
-from api.auth import Admins
+from api.auth import Admins, Writes
 from api.deps import Json, Now, Page, PageQuery, ServicesDep, key_of, page_of
 from api.routes.schemas import LARGEST_ID, Body, Id
 from api.routes.watches import JobOut
-from listener.store import channels, history, jobs
-from listener.store.tables import ChannelRow, JobRow
+from listener.errors import NotFound
+from listener.store import channels, history, jobs, outbox
+from listener.store.tables import ChannelRow, JobRow, OutboxRow
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
+
+MessageState = Literal["pending", "sent", "dead", "held", "digested", "withdrawn"]
 
 
 # --- deliveries ----------------------------------------------------------------------------------
@@ -63,6 +66,76 @@ def list_deliveries(services: ServicesDep, query: Annotated[DeliveryQuery, Query
     return page_of(found, limit=query.limit, name="delivery", key=lambda one: one.id)
 
 
+class MessageOut(BaseModel):
+    """A message to one channel, with what came of the latest attempt."""
+
+    id: int
+    message_id: str = Field(description="The same for every attempt: receivers can drop repeats.")
+    channel_id: int
+    channel: str = Field(description="The channel's name.")
+    alert_id: int | None
+    event: str = Field(examples=["alert.opened"])
+    state: MessageState = Field(
+        description="pending, sent, dead (given up), held (until people may be told), digested "
+        "(told in a digest) or withdrawn (overtaken)."
+    )
+    attempts: int = Field(description="Since it was made, or sent again.")
+    created_at: datetime
+    next_try_at: datetime
+    last_at: datetime | None = Field(description="When it was tried last.")
+    reason: str = Field(description="What came of that.")
+    status_code: int | None
+
+
+class MessageQuery(PageQuery):
+    """Which messages."""
+
+    state: MessageState | None = Field(None, description="Such as dead: given up.")
+    channel: int | None = Field(None, ge=1, le=LARGEST_ID, description="Id of a channel.")
+    alert: int | None = Field(None, ge=1, le=LARGEST_ID, description="Id of an alert.")
+
+
+class Replayed(BaseModel):
+    """How many messages are sent again."""
+
+    messages: int
+
+
+@router.get("/messages", response_model=Page[MessageOut], operation_id="list_messages")
+def list_messages(services: ServicesDep, query: Annotated[MessageQuery, Query()]) -> Response:
+    """Messages to channels, the latest first; `state=dead` are those that were given up."""
+    with services.database.read() as session:
+        found = outbox.listing(
+            session,
+            state=query.state,
+            channel_id=query.channel,
+            alert_id=query.alert,
+            before_id=key_of(query.cursor, "message"),
+            limit=query.limit + 1,
+        )
+    return page_of(found, limit=query.limit, name="message", key=lambda one: one.id)
+
+
+@router.post(
+    "/messages/{message_id}/retry",
+    response_model=Replayed,
+    status_code=202,
+    operation_id="retry_message",
+    dependencies=[Writes],
+)
+def retry_message(services: ServicesDep, now: Now, message_id: Id) -> Response:
+    """Send a message again that was given up, under the same `message_id`. Others stay as they are.
+
+    The address takes the `id` of the list.
+    """
+    with services.database.write() as work:
+        if work.session.get(OutboxRow, message_id) is None:
+            raise NotFound(f"There is no message {message_id}.")
+        done = outbox.revive(work.session, message_id, now=now)
+        work.commit()
+    return Json({"messages": int(done)}, 202)
+
+
 # --- channels ------------------------------------------------------------------------------------
 
 
@@ -75,7 +148,9 @@ class ChannelOut(BaseModel):
 
     id: int
     name: str
-    kind: Literal["webhook", "apprise"]
+    kind: Literal["webhook", "messenger", "apprise"] = Field(
+        description="A signed webhook, the webhook of a messenger, or whatever apprise knows."
+    )
     address_shown: str
     language: Literal["ko", "en"]
     wants: Wants = Field(description=_WANTS)
@@ -97,10 +172,13 @@ class ChannelIn(Body):
     address: str = Field(
         min_length=1,
         max_length=2000,
-        description="An https address for a signed webhook, or an apprise address.",
+        description="The https address of a webhook (of yours, or one that a messenger gave you), "
+        "or an apprise address.",
         examples=["https://hooks.example/listener", "slack://token@workspace/#ops"],
     )
-    kind: Literal["webhook", "apprise"] | None = Field(None, description="Default: by the address.")
+    kind: Literal["webhook", "messenger", "apprise"] | None = Field(
+        None, description="Default: by the address."
+    )
     language: Literal["ko", "en"] | None = Field(None, description="Default: the install's.")
     wants: Wants = Field("both", description=_WANTS)
     secret: str | None = Field(
@@ -199,6 +277,22 @@ def test_channel(services: ServicesDep, now: Now, channel_id: Id) -> Response:
         work.commit()
         row = work.session.get_one(JobRow, job_id)
         return Json({name: getattr(row, name) for name in JobOut.model_fields}, 202)
+
+
+@router.post(
+    "/channels/{channel_id}/retry",
+    response_model=Replayed,
+    status_code=202,
+    operation_id="retry_channel",
+    dependencies=[Writes],
+)
+def retry_channel(services: ServicesDep, now: Now, channel_id: Id) -> Response:
+    """Send all messages of a channel again that were given up; how many there are."""
+    with services.database.write() as work:
+        channels.get(work.session, channel_id)
+        count = outbox.revive_all(work.session, channel_id, now=now)
+        work.commit()
+    return Json({"messages": count}, 202)
 
 
 def _channel(row: ChannelRow) -> dict[str, Any]:
