@@ -323,7 +323,7 @@ class _Run:
             news = []
             for _, key, event in group:
                 spike = self._spikes[key]
-                one = news_of(key, self._trend(spike, event), event, now=now)
+                one = news_of(key, spike.series, event, now=now)
                 if one.rules and spike.noticed_at is None:
                     spike.noticed_at, spike.noticed = now, event.spike
                 news.append(one)
@@ -346,9 +346,6 @@ class _Run:
                 )
             )
         return found
-
-    def _trend(self, spike: _Spike, event: Event) -> Watched:
-        return replace(spike.series, trend=event.spike.trend)
 
     def _advance(
         self,

@@ -37,7 +37,6 @@ class Series:
     sensitivity: str = Sensitivity.NORMAL
     row_id: int | None = None
     rules: tuple[Rule, ...] = ()
-    trend: bool = False
     scope: Mapping[str, Any] = field(default_factory=dict)
     severity: Severity | None = None
 
@@ -45,15 +44,12 @@ class Series:
 def news_of(key: int, series: Series, event: Event, *, now: datetime) -> SpikeNews:
     """What happened to a spike as alerts take it, with the rules that want it as it stands."""
     spike = event.spike
-    found = {
-        "score": spike.peak_score,
-        "observed": spike.total_observed,
-    }
+    found = {"score": spike.peak_score, "observed": spike.total_observed}
     wanting = tuple(rule for rule in series.rules if catalogue.wants(rule, **found, now=now))
     severity = series.severity
     if severity is None or any(rule.severity for rule in wanting):
         severity = catalogue.severity_of(
-            **found, expected=spike.total_expected, trend=series.trend, rules=wanting
+            **found, expected=spike.total_expected, trend=spike.trend, rules=wanting
         )
     return SpikeNews(
         key=key,
@@ -62,7 +58,7 @@ def news_of(key: int, series: Series, event: Event, *, now: datetime) -> SpikeNe
         expected=spike.total_expected,
         severity=severity,
         what=_what(event),
-        trend=series.trend,
+        trend=spike.trend,
         is_open=spike.is_open and not isinstance(event, Resolved),
         resolved_at=spike.resolved_at,
         rules=wanting,
@@ -100,7 +96,7 @@ class Teller:
                     wanted=False,
                 )
                 self._session.add(row)
-            row.trend, row.scope = series.trend, dict(series.scope)
+            row.trend, row.scope = event.spike.trend, dict(series.scope)
             _write(row, event.spike, explained, now=self._now)
             self._session.flush()
             row_id = row.id
@@ -259,7 +255,8 @@ def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
 
     Keys: from, to, minutes (from the first onset to the end of the last spike), spikes, spike_id,
     series, observed, expected, score, stories, authors, topics (names, strongest first), severity,
-    acknowledged_after_min (None = nobody did), reminders.
+    acknowledged_after_min (None = nobody did), reminders, and ended where it was not calm that ended
+    it: silent (nothing was collected any more) or unwatched (no rule listens any more).
     """
     wanted = [spike for spike in members if spike.wanted] or list(members)
     if not wanted:
@@ -269,7 +266,8 @@ def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
     end = max(spike.resolved_at or row.resolved_at or row.updated_at for spike in wanted)
     told = lead.explanation or {}
     seen = row.acknowledged_at
-    return {
+    ended = {spike.detail.get("ended", "") for spike in wanted}
+    summary = {
         "from": begin.isoformat(),
         "to": end.isoformat(),
         "minutes": round((end - begin).total_seconds() / 60),
@@ -288,6 +286,8 @@ def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
         ),
         "reminders": row.reminders,
     }
+    # Where one of them ended in calm, the event did.
+    return summary | ({"ended": min(ended)} if all(ended) else {})
 
 
 def _what(event: Event) -> What:

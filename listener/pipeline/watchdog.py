@@ -337,7 +337,6 @@ def _series_of(look: Look) -> Series:
         sensitivity=key.sensitivity,
         row_id=look.row_id,
         rules=look.rules,
-        trend=look.spike is not None and look.spike.trend,
         scope=look.scope,
     )
 
@@ -350,6 +349,7 @@ def _single_series(one: SignalSpike) -> Series:
         row_id=one.row_id,
         rules=one.rules,
         scope=one.scope,
+        severity=one.severity,
     )
 
 
