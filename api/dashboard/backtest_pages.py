@@ -31,6 +31,7 @@ _USUAL = 90
 _HINT_DAYS = 30
 _NO_WORKER = timedelta(seconds=15)  # a job that nobody took for so long: no worker runs
 _TALL, _WIDE = 100.0, 1000.0  # of the picture, in its own units
+_BARS = 122  # at most
 _DIFFERS = (
     *("signal", "scope", "by", "sensitivity", "min_count", "severity", "quiet_from", "quiet_to"),
     *("working_days", "steps", "remind_every", "enabled"),
@@ -202,7 +203,8 @@ def show(view: PageView, job_id: Id) -> Response:
         brand=brand,
         title=rule_words.title(view, tried[0]),
         sides=sides,
-        compared=_compared(result),
+        compared=result.get("compared"),
+        notes=_notes(result),
         words=rule_words,
         at=datetime.fromisoformat,
     )
@@ -269,9 +271,10 @@ def _side(
     )
 
 
-def _compared(result: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    found: Mapping[str, Any] | None = result.get("compared")
-    return found
+def _notes(result: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """What has to be known to read the results right, each once."""
+    told = [note for code in "ab" for note in (result.get(code) or {}).get("notes", ())]
+    return list({(note["ko"], note["en"]): note for note in told}.values())
 
 
 def _drawn(result: Mapping[str, Any]) -> Drawn | None:
@@ -279,6 +282,10 @@ def _drawn(result: Mapping[str, Any]) -> Drawn | None:
     points = result["timeline"]
     if not points:
         return None
+    first = datetime.fromisoformat(points[0]["at"])
+    last = datetime.fromisoformat(points[-1]["at"])
+    length = timedelta(seconds=result["timeline_step_s"]) * len(points)
+    points = _together(points)
     size = len(points)
     wide = _WIDE / size
     top = max(1.0, *(float(max(one["count"], one["expected"] or 0)) for one in points))
@@ -296,9 +303,6 @@ def _drawn(result: Mapping[str, Any]) -> Drawn | None:
         y = _TALL - one["expected"] / top * _TALL
         line.append(f"{'L' if is_down else 'M'}{x + wide / 2:.1f},{y:.1f}")
         is_down = True
-    first = datetime.fromisoformat(points[0]["at"])
-    step = timedelta(seconds=result["timeline_step_s"])
-    length = step * size
 
     def place_of(at: str) -> float:
         share = (datetime.fromisoformat(at) - first) / length
@@ -311,5 +315,22 @@ def _drawn(result: Mapping[str, Any]) -> Drawn | None:
         marks=[(place_of(one["opened_at"]), one["number"]) for one in result["alerts"]],
         top=top,
         first=first,
-        last=datetime.fromisoformat(points[-1]["at"]),
+        last=last,
     )
+
+
+def _together(points: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Neighbours summed, so that bars are wide enough to be seen."""
+    size = -(-len(points) // _BARS)
+    found = []
+    for place in range(0, len(points), size):
+        group = points[place : place + size]
+        usual = [one["expected"] for one in group if one["expected"] is not None]
+        found.append(
+            {
+                "count": sum(one["count"] for one in group),
+                "expected": sum(usual) / len(usual) * len(group) if usual else None,
+                "collected": sum(one["collected"] for one in group) / len(group),
+            }
+        )
+    return found
