@@ -255,8 +255,8 @@ def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
 
     Keys: from, to, minutes (from the first onset to the end of the last spike), spikes, spike_id,
     series, observed, expected, score, stories, authors, topics (names, strongest first), severity,
-    acknowledged_after_min (None = nobody did), reminders, and ended where it was not calm that ended
-    it: silent (nothing was collected any more) or unwatched (no rule listens any more).
+    acknowledged_after_min (None = nobody did), reminders, and ended where no calm ended it: silent
+    (nothing was collected any more) or unwatched (no rule listens any more).
     """
     wanted = [spike for spike in members if spike.wanted] or list(members)
     if not wanted:
