@@ -20,10 +20,11 @@ from listener.pipeline.ingest import Ingest, Origin
 from listener.pipeline.readers import Always
 from listener.pipeline.rescore import Rescorer
 from listener.pipeline.rollup import roll_up
+from listener.pipeline.screening import screen
 from listener.pipeline.watchdog import Watchdog
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import backfills, channels, coverage, spikes, watches
+from listener.store import backfills, channels, coverage, planned, rules, spikes, watches
 from listener.store.killpoints import VARIABLE
 from listener.store.tables import AlertRow, DetectorRow, OutboxRow, SpikeRow, WatchRow
 from listener.store.watches import Ending
@@ -38,6 +39,7 @@ from listener.types import (
     RawItem,
     ReadMention,
     Rest,
+    Scope,
     State,
 )
 
@@ -407,6 +409,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 from listener.pipeline.rollup import roll_up
+from listener.pipeline.screening import screen
 from listener.pipeline.watchdog import Watchdog
 from listener.settings import Settings
 from listener.store.work import Database
@@ -437,6 +440,183 @@ def test_a_crash_neither_loses_nor_doubles_an_alert(
     after = {row.message_id for row in world.rows(OutboxRow)}
     assert len(after) == 2
     assert before <= after
+
+
+TWO = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from listener.pipeline.watchdog import Watchdog
+from listener.settings import Settings
+from listener.store.work import Database
+
+database = Database(sys.argv[1])
+watchdog = Watchdog(database, Settings(home=Path(sys.argv[2])))
+print("ready", flush=True)
+sys.stdin.readline()
+for _ in range(3):
+    watchdog.look(now=datetime.fromisoformat(sys.argv[3]))
+"""
+
+
+def test_two_watchdogs_at_once_give_one_alert(world: World, settings: Settings) -> None:
+    world.look(NOW + MINUTE)
+    world.wave(NOW, 16)
+    world.cover(NOW, NOW + 10 * MINUTE)
+    roll_up(world.database)
+    command = [sys.executable, "-c", TWO, world.database.url, str(settings.home)]
+    command.append((NOW + 11 * MINUTE).isoformat())
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    both = [subprocess.Popen(command, **pipes) for _ in range(2)]  # type: ignore[call-overload]
+    for one in both:
+        assert one.stdout.readline() == "ready\n"
+    for one in both:
+        one.stdin.write("\n")
+        one.stdin.flush()
+    for one in both:
+        one.communicate(timeout=60)
+    assert [one.returncode for one in both] == [0, 0]
+    assert len(world.rows(AlertRow)) == 1
+    assert world.messages() == ["alert.opened"]
+    series = [(row.dimension, row.by, row.sensitivity) for row in world.rows(SpikeRow)]
+    assert len(series) == len(set(series)), "no spike twice either"
+
+
+def test_a_spike_ends_when_nobody_listens_any_more(small: World) -> None:
+    breaks_out(small)
+    with small.database.write() as work:
+        for rule in rules.of_brand(work.session, small.brand.id):
+            if rule.origin == "complaints":
+                rules.delete(work.session, rule.id)
+            else:
+                rules.update(work.session, rule.id, enabled=False, now=NOW)
+        work.commit()
+    small.look(NOW + 12 * MINUTE)
+    assert {row.state for row in small.rows(SpikeRow)} == {"resolved"}
+    (complaint,) = [row for row in small.rows(SpikeRow) if row.dimension == "complaint"]
+    assert complaint.detail["ended"] == complaint.explanation["ended"] == "unwatched"
+    assert small.messages() == ["alert.opened", "alert.resolved"]
+    with small.database.read() as session:
+        assert spikes.heads(session, small.brand.id) == {}
+
+
+def test_a_spike_ends_when_its_watch_stays_dead(small: World) -> None:
+    breaks_out(small)
+    small.look(NOW + 20 * HOUR)
+    assert "open" in {row.state for row in small.rows(SpikeRow)}
+    small.look(NOW + 26 * HOUR)
+    (alert,) = small.rows(AlertRow)
+    assert alert.state == "resolved"
+    assert {row.detail["ended"] for row in small.rows(SpikeRow)} == {"silent"}
+
+
+def test_a_rule_decides_what_is_told(small: World) -> None:
+    with small.database.write() as work:
+        for rule in rules.of_brand(work.session, small.brand.id):
+            rules.update(work.session, rule.id, min_count=1_000, now=NOW)
+        work.commit()
+    breaks_out(small)
+    assert "complaint" in {row.dimension for row in small.rows(SpikeRow)}, "it is shown"
+    assert small.rows(AlertRow) == [], "and calls nobody"
+
+
+def test_rules_watch_one_source_topic_or_both(small: World) -> None:
+    with small.database.write() as work:
+        for rule in rules.of_brand(work.session, small.brand.id):
+            rules.delete(work.session, rule.id)
+        for name, scope in (
+            ("source", Scope(source="plaza")),
+            ("other", Scope(source="feed")),
+            ("both", Scope(source="plaza", language="ko")),
+            ("topic", Scope(topic="delivery")),
+        ):
+            rules.create(
+                work.session,
+                brand_id=small.brand.id,
+                name=name,
+                signal="complaints",
+                scope=scope,
+                by="authors",
+                now=NOW,
+            )
+        both = rules.of_brand(work.session, small.brand.id)[2]
+        work.commit()
+    breaks_out(small)
+    found = {row.dimension: row for row in small.rows(SpikeRow)}
+    assert found.keys() == {
+        "source:plaza:complaint",
+        "topic:delivery:complaint",
+        f"rule:{both.id}",
+    }
+    assert {row.by for row in found.values()} == {"authors"}
+    assert found[f"rule:{both.id}"].scope == {
+        "source": "plaza",
+        "language": "ko",
+        "complaint": "true",
+    }
+    assert found[f"rule:{both.id}"].observed == found["source:plaza:complaint"].observed
+    assert small.messages() == ["alert.opened"]
+
+
+def test_copies_of_one_release_alert_nobody(small: World) -> None:
+    """500 papers print one complaint: for the rules it is one story."""
+    text = "Haneul 택배 파손 심각 소비자 불만 폭주 환불 거부 논란 확산 topic:delivery -"
+    items = [
+        a_raw(
+            f"wire {n}",
+            text,
+            author=RawAuthor(native_id=f"paper {n}"),
+            published_at=NOW + n * timedelta(seconds=1),
+        )
+        for n in range(500)
+    ]
+    small.look(NOW + MINUTE)
+    small.ingest.items(items, Origin(source="plaza"), now=NOW + 10 * MINUTE)
+    screen(small.database, now=NOW + 10 * MINUTE)
+    small.quiet(NOW, NOW + 10 * MINUTE)
+    small.cover(NOW, NOW + 10 * MINUTE)
+    small.look(NOW + 11 * MINUTE)
+    assert {row.by for row in small.rows(SpikeRow)} <= {"posts"}
+    assert "complaint" not in {row.dimension for row in small.rows(SpikeRow)}
+
+
+def test_a_planned_event_calls_nobody(small: World) -> None:
+    small.look(NOW + MINUTE)
+    with small.database.write() as work:
+        planned.create(
+            work.session,
+            name="봄 세일",
+            from_at=NOW - HOUR,
+            to_at=NOW + 3 * HOUR,
+            brand_id=small.brand.id,
+            now=NOW,
+        )
+        work.commit()
+    breaks_out(small)
+    assert small.rows(AlertRow) == []
+
+
+def test_an_event_planned_afterwards_ends_the_spike(small: World) -> None:
+    """Whoever says too late that it was a campaign: what it brought is not learnt."""
+    breaks_out(small)
+    assert small.messages() == ["alert.opened"]
+    with small.database.write() as work:
+        planned.create(
+            work.session, name="봄 세일", from_at=NOW - HOUR, to_at=NOW + 3 * HOUR, now=NOW
+        )
+        work.commit()
+    with small.database.read() as session:
+        heads = spikes.heads(session, small.brand.id)
+    assert {head.late_from for head in heads.values()} == {NOW - HOUR}
+    small.quiet(NOW + 10 * MINUTE, NOW + 30 * MINUTE)
+    small.cover(NOW + 10 * MINUTE, NOW + 30 * MINUTE)
+    small.look(NOW + 31 * MINUTE)
+    with small.database.read() as session:
+        heads = spikes.heads(session, small.brand.id)
+    assert not any(head.late_from for head in heads.values())
+    rows = [row for row in small.rows(SpikeRow) if row.by == "stories"]
+    assert rows
+    assert {row.state for row in rows} == {"resolved"}
 
 
 class Harsh(FakeReader):
