@@ -19,7 +19,7 @@ from listener.errors import ListenerError
 from listener.match.matcher import Matcher
 from listener.match.query import validate_brand
 from listener.store import brands
-from listener.store.tables import BrandRow, MatchRow, MentionRow, WatchRow
+from listener.store.tables import BrandRow, MatchRow, MentionRow, RuleRow, WatchRow
 from listener.types import Brand, Kind, Mention, Span
 
 router = APIRouter()
@@ -37,6 +37,7 @@ class Shown:
     archived: bool
     mentions: int
     watches: int
+    rules: int
 
 
 @router.get("/brands")
@@ -58,12 +59,21 @@ def listing(view: PageView) -> Response:
                 .group_by(WatchRow.brand_id)
             )
         }
+        ruled = {
+            brand_id: count
+            for brand_id, count in session.execute(
+                select(RuleRow.brand_id, func.count())
+                .where(RuleRow.enabled.is_(True))
+                .group_by(RuleRow.brand_id)
+            )
+        }
         found = [
             Shown(
                 brands.from_row(row),
                 row.archived_at is not None,
                 counted.get(row.id, 0),
                 watched.get(row.id, 0),
+                ruled.get(row.id, 0),
             )
             for row in rows
         ]

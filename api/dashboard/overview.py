@@ -12,14 +12,24 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api import series
-from api.dashboard import channel_pages, charts, names, numbers, start_pages, watched
+from api.dashboard import channel_pages, charts, names, numbers, rule_words, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
 from api.dashboard.view import PageView, View, href
 from api.deps import By
 from listener.collect.health import facts_of, health
-from listener.store import brands, coverage, feed, generations, spikes, stats, watches
+from listener.store import (
+    access,
+    brands,
+    coverage,
+    feed,
+    generations,
+    rules,
+    spikes,
+    stats,
+    watches,
+)
 from listener.store.feed import MentionFilter
-from listener.store.tables import MentionRow, SpikeRow, WatchRow
+from listener.store.tables import AlertRow, MentionRow, SpikeRow, WatchRow
 from listener.types import Brand, Coverage
 
 router = APIRouter()
@@ -169,6 +179,7 @@ def _numbers(
         "switches": switches,
         "table": _table(period, bars, covered),
         "open_spikes": _lead([row for row in found if row.state == "open"]),
+        "seen_to": _seen_to(session, view, found),
         "spikes": seen,
         "gaps": numbers.gaps_of(session, brand.id, period.since, period.until)[:_MOST],
         **_collecting(session, view, brand, period, is_new=not known and not now.get("all")),
@@ -191,6 +202,10 @@ def _collecting(
     rows = [row for row in watches.listing(session) if row.brand_id in (brand.id, None)]
     return {
         "waiting": [(row, health(facts_of(row), view.now)) for row in rows] if is_new else [],
+        "rules": [
+            rule_words.title(view, rule)
+            for rule in (rules.of_brand(session, brand.id, enabled=True) if is_new else ())
+        ],
         "troubles": watched.troubles(session, rows, view.now),
         "labels": {row.id: row.label or view.source_name(row.source) for row in rows},
         "rated": watched.rated_lines(
@@ -207,6 +222,22 @@ def _lead(rows: Sequence[SpikeRow]) -> Sequence[SpikeRow]:
         if row.dimension != "all" or not lead:
             lead.setdefault(row.alert_id, row)
     return list(lead.values())[:2]
+
+
+def _seen_to(session: Session, view: View, rows: Sequence[SpikeRow]) -> dict[int, str]:
+    """Of the alerts of open spikes, by id: who sees to each, in words."""
+    ids = {row.alert_id for row in rows if row.state == "open" and row.alert_id is not None}
+    users = {user.id: user.name or user.email for user in access.list_users(session)} if ids else {}
+    told = {}
+    for alert in session.scalars(select(AlertRow).where(AlertRow.id.in_(ids))):
+        who = users.get(alert.assigned_to or alert.acknowledged_by or 0, "")
+        if alert.acknowledged_at is None and not who:
+            told[alert.id] = view.say("아직 아무도 확인하지 않음", "nobody has seen it yet")
+        elif who:
+            told[alert.id] = view.say("{x}님이 보는 중", "{x} sees to it", x=who)
+        else:
+            told[alert.id] = view.say("확인함", "seen")
+    return told
 
 
 def _mentions(brand: Brand, period: Period, view: View, **more: object) -> str:

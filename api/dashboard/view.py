@@ -211,8 +211,8 @@ FLASHES: dict[str, names.Pair] = {
         "The earlier version is back; new mentions are read by it.",
     ),
     "brand-added": (
-        "브랜드를 추가했습니다. 이제 어디에서 모을지 정하세요.",
-        "The brand was added. Now choose where to collect.",
+        "브랜드와 기본 알림 규칙을 추가했습니다. 이제 어디에서 모을지 정하세요.",
+        "The brand was added with its alert rules. Now choose where to collect.",
     ),
     "brand-archived": ("브랜드를 보관했습니다.", "The brand was archived."),
     "brand-restored": ("브랜드를 되살렸습니다.", "The brand is back."),
