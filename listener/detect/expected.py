@@ -146,7 +146,8 @@ class Expectation:
         while at < end:
             mean += self._at(at)
             at += STEP
-        return Span(mean, *nb_band(mean, self._dispersion(end - start)))
+        low, high = nb_band(mean, self._dispersion(end - start))
+        return Span(mean, min(low, mean), high)  # the band is rough where hardly any are expected
 
     def _at(self, at: datetime) -> float:
         found = self._known.get(at)
