@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from listener.detect.series import STEP
 from listener.types import Interval, WatchCoverage
 
 DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
@@ -73,6 +74,16 @@ class _Track:
         return _Track(self.past, self.starts.copy(), self.ends.copy(), self.next)
 
 
+class Advance(NamedTuple):
+    """What became known. ``late``: something for which its watch was waited for no more, or that
+    fills a hole, a time without any coverage before another that had some. ``since`` is where it
+    begins.
+    """
+
+    late: bool
+    since: datetime | None
+
+
 class Mark(NamedTuple):
     """Where the knowledge stood, for ``AsOf.go_back``."""
 
@@ -108,15 +119,17 @@ class AsOf:
             self._take(place)
         self._next = len(self._order)
 
-    def advance(self, now: datetime) -> bool:
-        """Take what became known up to ``now``; whether that filled a hole: a time without any
-        coverage, before another that had some.
-        """
-        filled = False
+    def advance(self, now: datetime) -> Advance:
+        """Take what became known up to ``now``."""
+        late, since = False, None
         while self._next < len(self._order) and self._order[self._next][0] <= now:
-            filled = self._take(self._order[self._next][1]) or filled
+            place = self._order[self._next][1]
+            track = self._tracks[place]
+            piece = track.past.pieces[track.next]
+            late = self._take(place) or late
+            since = piece.from_at if since is None else min(since, piece.from_at)
             self._next += 1
-        return filled
+        return Advance(late, since)
 
     def is_news(self, now: datetime) -> bool:
         """Whether anything became known by then that was not taken."""
@@ -197,13 +210,14 @@ class AsOf:
         track.next += 1
         whole = self._whole
         begin, stop = piece.from_at, piece.to_at
-        filled = False
+        patience = track.past.late_after + STEP
+        late = track.past.waited_for and piece.known_at - begin > patience
         if whole.ends and begin < whole.ends[-1]:
             at = bisect_right(whole.starts, begin) - 1
-            filled = at < 0 or whole.ends[at] < min(stop, whole.ends[-1])
+            late = late or at < 0 or whole.ends[at] < min(stop, whole.ends[-1])
         _insert(track, begin, stop)
         _insert(whole, begin, stop)
-        return filled
+        return late
 
 
 def _unwaited(past: WatchPast, at: datetime, covered: list[Interval]) -> WatchCoverage:

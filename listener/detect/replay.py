@@ -16,13 +16,12 @@ from typing import Any, NamedTuple
 
 from listener.detect.asof import AsOf
 from listener.detect.asof import Mark as KnownMark
-from listener.detect.follow import follow
+from listener.detect.follow import fill, follow
 from listener.detect.lifecycle import Event, SpikeLife
 from listener.detect.policy import Policy
 from listener.detect.series import STEP, SeriesBucket, build_series, floor_to_step
-from listener.detect.shares import ShareBucket
 from listener.detect.spike import UNJUDGED
-from listener.types import Bucket, Coverage, Verdict
+from listener.types import Coverage, Verdict
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -92,6 +91,7 @@ class _Mark(NamedTuple):
     next_start: int
     start: datetime | None
     dirty: datetime | None
+    recovered: datetime | None
     kept: list[_Kept]
     asof: KnownMark
 
@@ -132,6 +132,7 @@ class Replay:
         self._detector: Any = None
         self._life: SpikeLife | None = None
         self._dirty: datetime | None = None  # the first passed bucket whose count changed since
+        self._recovered: datetime | None = None  # the first one of which more was collected since
         self._kept: list[_Kept] = []
         self._waits = False  # an ended bucket may still change
 
@@ -145,7 +146,7 @@ class Replay:
         yield from self._look(now)
         length = LONGEST
         while now < self._end:
-            upto = min(now + length, self._end)
+            upto = min(self._ceil(now + length), self._end)
             is_open = self._life is not None and self._life.is_open
             if not is_open and not self._exact:
                 if self._pass_calmly(now, upto):
@@ -183,7 +184,7 @@ class Replay:
             return
         passed = self._learn(series, now)
         found = follow(
-            _Noting(self._detector, self.expected),  # type: ignore[arg-type]
+            _Noting(self._detector, self.expected, self._pass),  # type: ignore[arg-type]
             series[passed:],
             self._life,
             self._policy,
@@ -192,7 +193,6 @@ class Replay:
             now=now,
         )
         self._upto, self._life = found.upto, found.spike
-        self._keep()
         if found.events:
             yield Look(now, found.events)
 
@@ -243,7 +243,7 @@ class Replay:
         detector = None if self._detector is None else self._detector.copy()
         return _Mark(
             detector, self._upto, self._next, self._next_start, self._start, self._dirty,
-            self._kept.copy(), self._asof.mark(),
+            self._recovered, self._kept.copy(), self._asof.mark(),
         )  # fmt: skip
 
     def _return_to(self, mark: _Mark) -> None:
@@ -251,7 +251,7 @@ class Replay:
             self._count(place, -1)
         (
             self._detector, self._upto, self._next, self._next_start, self._start, self._dirty,
-            self._kept, known,
+            self._recovered, self._kept, known,
         ) = mark  # fmt: skip
         self._asof.go_back(known)
 
@@ -261,7 +261,11 @@ class Replay:
         """Take in what became known up to ``now``; whether looks on the way to it can have seen
         nothing but less.
         """
-        only_more = not self._asof.advance(now)
+        late, since = self._asof.advance(now)
+        only_more = not late
+        if since is not None and since < self._upto:  # told once something is counted anew
+            since = floor_to_step(since)
+            self._recovered = min(since, self._recovered or since)
         arrivals, until, first = self._arrivals, to_us(now), self._next
         if first == len(arrivals) or arrivals.known[first] > until:
             self._begin(now)
@@ -290,7 +294,7 @@ class Replay:
             self._next_start += 1
             if self._start is None or start < self._start:
                 self._start = self._upto = start
-                self._detector, self._dirty = self._make(), None
+                self._detector, self._dirty, self._recovered = self._make(), None, None
                 self._kept = [_Kept(start, self._make())]
 
     def _count(self, place: int, sign: int) -> datetime:
@@ -299,8 +303,8 @@ class Replay:
         at = EPOCH + timedelta(microseconds=arrivals.at[place])
         count = sign * arrivals.count[place]
         if self._shares:
-            k, n = self._counts.get(at, (0.0, 0))
-            self._counts[at] = (max(k + count, 0.0), n + sign)
+            k, n = self._counts.get(at, (0.0, 0.0))
+            self._counts[at] = (min(max(k + count, 0.0), n + sign), n + sign)
         else:
             self._counts[at] = self._counts.get(at, 0) + int(count)
         return at
@@ -315,26 +319,18 @@ class Replay:
             return None
         frame = build_series({}, watches, start=self._upto, end=now, now=now)
         self._waits = any(not i.final and i.bucket.at + STEP <= now for i in frame)
-        counts = self._counts
-        if self._shares:
-            return [_with_share(item, counts.get(item.bucket.at, (0.0, 0))) for item in frame]
-        return [
-            SeriesBucket(Bucket(bucket.at, counts[bucket.at], bucket.coverage), item.final)
-            if (bucket := item.bucket).at in counts and bucket.coverage is not Coverage.UNKNOWN
-            else item
-            for item in frame
-        ]
+        return fill(frame, self._counts, self._upto, shares=self._shares)
 
     def _go_back_for_late_items(self, now: datetime) -> None:
         """Take the last detector that had not passed the first bucket that changed."""
         if self._dirty is None:
             return
-        dirty = max(self._dirty, floor_to_step(now - HISTORY))
+        dirty = max(min(self._dirty, self._recovered or self._dirty), floor_to_step(now - HISTORY))
         while len(self._kept) > 1 and self._kept[-1].upto > dirty:
             self._kept.pop()
         self._upto = self._kept[-1].upto
         self._detector = self._kept[-1].detector.copy()
-        self._dirty = None
+        self._dirty = self._recovered = None
 
     # --- stepping ------------------------------------------------------------------------------
 
@@ -345,17 +341,15 @@ class Replay:
         return float(score)
 
     def _pass(self, at: datetime) -> None:
+        """The detector has passed a bucket. It is kept at fixed places, and few are kept for long:
+        all for some days, one a day for some weeks, one a week.
+        """
         self._upto = at + STEP
-        self._keep()
-
-    def _keep(self) -> None:
-        """Keep the detector from time to time: all for some days, one a day for some weeks."""
-        kept = self._kept
-        if self._upto - kept[-1].upto < KEEP:
+        if (self._upto - EPOCH) % KEEP:
             return
-        kept.append(_Kept(self._upto, self._detector.copy()))
-        if len(kept) % 16 == 0:
-            self._kept = _thinned(kept)
+        self._kept.append(_Kept(self._upto, self._detector.copy()))
+        if not (self._upto - EPOCH) % timedelta(days=1):
+            self._kept = _thinned(self._kept)
 
     def _ceil(self, at: datetime) -> datetime:
         """The first look at or after a time."""
@@ -365,13 +359,6 @@ class Replay:
 def to_us(at: datetime) -> int:
     """Microseconds since 1970."""
     return (at - EPOCH) // MICROSECOND
-
-
-def _with_share(item: SeriesBucket, share: tuple[float, int]) -> SeriesBucket:
-    bucket = item.bucket
-    known = bucket.coverage is not Coverage.UNKNOWN
-    k, n = (min(share[0], share[1]), share[1]) if known else (None, None)
-    return SeriesBucket(ShareBucket(bucket.at, k, n, bucket.coverage), item.final)  # type: ignore[arg-type]
 
 
 def _thinned(kept: Sequence[_Kept]) -> list[_Kept]:
@@ -392,10 +379,17 @@ def _thinned(kept: Sequence[_Kept]) -> list[_Kept]:
 
 
 class _Noting:
-    """A detector that notes what it expects of final buckets."""
+    """A detector that says which buckets it has passed, and notes what it expected of them. Copies,
+    which step over buckets that may still change, do neither.
+    """
 
-    def __init__(self, detector: Any, expected: dict[datetime, float | None]) -> None:
-        self._detector, self._expected = detector, expected
+    def __init__(
+        self,
+        detector: Any,
+        expected: dict[datetime, float | None],
+        passed: Callable[[datetime], None],
+    ) -> None:
+        self._detector, self._expected, self._passed = detector, expected, passed
         self.judge, self.copy = detector.judge, detector.copy
 
     def step(self, bucket: Any) -> Verdict:
@@ -404,4 +398,5 @@ class _Noting:
         if bucket.coverage is not Coverage.UNKNOWN:
             judged = verdict.score != UNJUDGED
             self._expected[bucket.at] = verdict.expected if judged else None
+        self._passed(bucket.at)
         return verdict

@@ -15,7 +15,7 @@ from operator import attrgetter
 from sqlalchemy import ColumnElement, Text, cast
 from sqlalchemy.orm import Session
 
-from listener.detect.catalogue import parts_of, series_of
+from listener.detect.catalogue import parts_of, series_of, whole_of
 from listener.detect.replay import Arrivals
 from listener.detect.shares import badness
 from listener.enrich.complaint import rating_share
@@ -110,11 +110,11 @@ def gather(
 def _names(rule: Rule, mention: Counted, *, count_flagged: bool) -> Iterator[str]:
     """The series of a rule in which a mention is counted."""
     own = set(dimensions(mention, count_flagged=count_flagged))
-    whole = parts_of(series_of(replace(rule, scope=Scope()), own)[0].dimension)
+    whole = parts_of(whole_of(rule.signal))
     if (whole.of or whole.part) not in own:
         return
     for one in _each(rule, own):
-        if all(f"{name}:{value}" in own for name, value in facets_of(one.scope)):
+        if {f"{name}:{value}" for name, value in facets_of(one.scope)} <= own:
             yield series_of(one, own)[0].dimension
 
 
