@@ -68,6 +68,8 @@ def draw(
 ) -> Drawn:
     """The chart of a spike. ``base`` is its filter as parameters, ``wanted`` the same."""
     now = view.now
+    if row.dimension.startswith("viral:"):
+        return _growth(view, told)
     frame = frame_of(row.onset_at, row.resolved_at or now)
     size = min(frame.size, -(-(now - frame.start) // frame.step))
     shown = Frame(frame.start, frame.step, max(1, size))
@@ -88,7 +90,7 @@ def draw(
     say = view.say
     data = {
         "type": "spike",
-        "labels": [_label(view, bar.at, shown.step) for bar in bars],
+        "labels": [_label(view, bar.at) for bar in bars],
         "urls": urls,
         "observed": observed,
         "expected": expected,
@@ -110,7 +112,22 @@ def draw(
     return Drawn(data, bars, [str(one["name"]) for one in events], bool(gaps))
 
 
-def _label(view: View, at: datetime, step: timedelta) -> str:
+def _growth(view: View, told: Mapping[str, Any]) -> Drawn:
+    """Of one post its reactions (or views) as they were read."""
+    signal = told.get("signal") or {}
+    points = [(datetime.fromisoformat(at), value) for at, value in signal.get("timeline") or ()]
+    views = signal.get("measure") == "views"
+    name = view.say("조회", "views") if views else view.say("반응", "reactions")
+    data = {
+        "type": "lines",
+        "labels": [_label(view, at) for at, _ in points],
+        "series": [{"name": name, "values": [value for _, value in points]}],
+    }
+    bars = [Bar(at, int(value), None, None, None, "") for at, value in points]
+    return Drawn(data, bars, (), False)
+
+
+def _label(view: View, at: datetime) -> str:
     local = view.say.local(at)
     return f"{local.month}/{local.day} {local:%H:%M}"
 

@@ -74,8 +74,8 @@ class Line:
             "start": self.frame.start.isoformat(),
             "step_s": int(self.frame.step.total_seconds()),
             "expected": [round(value, 3) for value in self.expected],
-            "low": [round(value, 2) for value in self.low],
-            "high": [round(value, 2) for value in self.high],
+            "low": [round(value, 3) for value in self.low],
+            "high": [round(value, 3) for value in self.high],
         }
 
     @classmethod

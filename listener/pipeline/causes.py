@@ -58,7 +58,7 @@ _SAMPLES = 5
 # One post is no list: all there is to tell of it are its own counts.
 _OF_ONE_POST: Mapping[str, Any] = {
     **{"mentions": 0, "authors": 0, "stories": 0, "copies": 0, "flagged": 0, "observed": None},
-    **{"counts_flagged": False, "competitors": [], "similar": [], "writers": []},
+    **{"counts_flagged": False, "competitors": [], "similar": [], "writers": [], "phrases": []},
 }
 
 
@@ -114,7 +114,8 @@ def recount_spike(
     """
     kept = row.explanation or {}
     if row.dimension.startswith("viral:"):
-        return kept | dict(_OF_ONE_POST)
+        shown = list(row.mention_ids or ())[:1]
+        return kept | dict(_OF_ONE_POST) | {"sample_ids": shown, "most_spread_ids": shown}
     causes = _Causes(session, row, now, settings)
     if not kept.get("sample_ids"):  # of a single thing nothing but its facts was told
         kept = {**kept, "sample_ids": list(row.mention_ids or ())[:_SAMPLES]}

@@ -182,13 +182,14 @@
   function spike(data) {
     const options = frame(data);
     const line = (name, values, extra) => ({ name, type: "line", symbol: "none", data: values, ...extra });
-    options.legend.data = [data.names.observed, data.names.expected];
+    options.legend.data = [data.names.observed, data.names.expected, data.names.band];
     options.series = [
       line("low", data.low, { stack: "band", lineStyle: { opacity: 0 }, silent: true }),
       line(data.names.band, data.high.map((v, i) => (v === null ? null : v - data.low[i])), {
         stack: "band",
         lineStyle: { opacity: 0 },
-        areaStyle: { color: color("accent"), opacity: 0.14 },
+        areaStyle: { color: color("accent"), opacity: 0.16 },
+        itemStyle: { color: faded(color("accent"), 0.3) },
         silent: true,
       }),
       line(data.names.expected, data.expected, {
