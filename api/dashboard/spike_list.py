@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from api.dashboard import charts, numbers, spike_page
+from api.dashboard import charts, numbers
 from api.dashboard.view import View
 from listener.alert import sentences
 from listener.detect.catalogue import parts_of
@@ -178,7 +178,7 @@ def _entry(
 ) -> Listed:
     lead = min(group, key=_rank)
     brand = brands.get(lead.brand_id)
-    speech = spike_page.speech_of(view)
+    speech = view.speech
     subject = sentences.Subject.of(lead, brand.name if brand else "?", now=view.now)
     cause = next(iter(sentences.cause(subject, speech)), ())
     alert = next((alerts[row.alert_id] for row in group if row.alert_id in alerts), None)

@@ -15,7 +15,7 @@ from api.dashboard import names
 from api.dashboard.spike_chart import ONCE
 from api.dashboard.view import View, href
 from listener.alert import sentences
-from listener.alert.sentences import Speech, Subject
+from listener.alert.sentences import Subject
 from listener.store import alerts, engagement, feed, spikes
 from listener.store.items import FoundSpan, Item
 from listener.store.tables import (
@@ -33,16 +33,6 @@ _SHOWN = 5
 _TOP = 6  # drivers in front
 _LEAST = 0.05  # share of a driver that is shown
 _NEAR = 6 * HOUR
-
-
-def speech_of(view: View) -> Speech:
-    """The language, zone and names of a page."""
-    return Speech(
-        language=view.language,
-        tz=view.say.tz,
-        topic=view.terms.topic,
-        source=lambda code, _: view.source_name(code),
-    )
 
 
 class Links:

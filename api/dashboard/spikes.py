@@ -45,7 +45,7 @@ def one(view: PageView, spike_id: Id) -> Response:
         wanted = to_filter(session, FilterQuery.model_validate(base))
         chart = spike_chart.draw(session, view, row, told, base, wanted)
         links = spike_page.Links(row, base)
-        speech = spike_page.speech_of(view)
+        speech = view.speech
         subject = spike_page.subject_of(row, brand, told, now=view.now)
         written = spike_page.writers(session, view, told)
         top, groups = spike_page.drivers(view, row, told, links, written)

@@ -24,8 +24,10 @@ from api.dashboard.i18n import LANGUAGES, Speaker
 from api.deps import Now, Services, ServicesDep, get_services
 from api.errors import Forbidden
 from api.rules import Names, RulesShelf
+from listener.alert import sentences
 from listener.alert.message import series_name
 from listener.store.access import User
+from listener.store.tables import SpikeRow
 
 FOLDER = Path(__file__).parent
 LANGUAGE_COOKIE = "listener_language"
@@ -135,6 +137,20 @@ class View:
         """What a series counts, in words."""
         return series_name(dimension, self.language, named=self.terms.topic)
 
+    def spike_title(self, row: SpikeRow) -> str:
+        """A spike in a line, with its numbers."""
+        return sentences.title(sentences.Subject.of(row, "", now=self.now), self.speech)
+
+    @property
+    def speech(self) -> sentences.Speech:
+        """The language, zone and names in which spikes are told."""
+        return sentences.Speech(
+            language=self.language,
+            tz=self.say.tz,
+            topic=self.terms.topic,
+            source=lambda code, _: self.source_name(code),
+        )
+
     def param_title(self, spec: Mapping[str, Any] | None, name: str) -> str:
         """What a parameter of a source is called."""
         one = spec["params"]["properties"].get(name) if spec else None
@@ -163,6 +179,7 @@ class View:
             "tag_name": self.tag_name,
             "taxonomy_name": self.taxonomy_name,
             "series_name": self.series_name,
+            "spike_title": self.spike_title,
             "source_name": self.source_name,
             "param_title": self.param_title,
             "marked": marks.marked,
