@@ -5,10 +5,10 @@ from __future__ import annotations
 import html
 import logging
 import re
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import apprise
@@ -56,6 +56,7 @@ class AppriseChannel:
     def _mail(self, service: Any, message: Outgoing) -> Sent:
         """To each recipient apart: who has got it does not get it again because of another one."""
         service.inline = True
+        service.request_rate_per_sec = 0  # else it waits for seconds between two readers
         thread = f"<{message.thread}@{_THREAD}>" if message.thread else ""
         service.headers = {
             **service.headers,
@@ -165,15 +166,15 @@ def mail_html(text: Text, *, picture: bool) -> str:
     )
 
 
-class _Ears(logging.Handler):
-    """Keeps what apprise logs, by thread: warnings, and causes that it tells in passing."""
+# Where what apprise says goes: its threads inherit the context of the call.
+_said: ContextVar[list[str] | None] = ContextVar("apprise_said", default=None)
 
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.said: dict[int, list[str]] = {}
+
+class _Ear(logging.Handler):
+    """Keeps what apprise logs in a call: warnings, and causes that it tells in passing."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        said = self.said.get(record.thread or 0)
+        said = _said.get()
         if said is None:
             return
         words = record.getMessage()
@@ -186,26 +187,19 @@ class _Ears(logging.Handler):
 
 @contextmanager
 def _listening() -> Iterator[list[str]]:
-    """Hear what apprise says in this thread, at all levels.
+    """Hear what apprise says inside the block, at all levels.
 
     None of it goes on into the service's own log: at lower levels it tells whole messages and
     tokens.
     """
-    ears, thread = _ears(), threading.get_ident()
-    ears.said[thread] = []
-    try:
-        yield ears.said[thread]
-    finally:
-        del ears.said[thread]
-
-
-def _ears() -> _Ears:
     log = logging.getLogger("apprise")
-    for handler in log.handlers:
-        if isinstance(handler, _Ears):
-            return handler
-    log.setLevel(logging.DEBUG)
-    log.propagate = False
-    ears = _Ears()
-    log.addHandler(ears)
-    return ears
+    if not any(isinstance(handler, _Ear) for handler in log.handlers):
+        log.setLevel(logging.DEBUG)
+        log.propagate = False
+        log.addHandler(_Ear(logging.DEBUG))
+    said: list[str] = []
+    token = _said.set(said)
+    try:
+        yield said
+    finally:
+        _said.reset(token)

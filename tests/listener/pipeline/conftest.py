@@ -4,7 +4,7 @@ script.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -13,9 +13,12 @@ from builders import NOW
 from fakes import FakeCollector, FakeReader, FakeRegistry
 from listener.pipeline.collect import Runner
 from listener.pipeline.ingest import Ingest
+from listener.runtime.wiring import build
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store.work import Database
+from office import Office
+from webserver import WebServer
 
 
 class Clock:
@@ -68,3 +71,26 @@ def make_runner(
         )
 
     return make
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    """A receiver of webhooks."""
+    with WebServer() as server:
+        yield server
+
+
+@pytest.fixture
+def office(sqlite_url: str, settings: Settings) -> Iterator[Office]:
+    """An install with an alert that is about to be told."""
+    services = build(
+        settings.model_copy(
+            update={
+                "database_url": sqlite_url,
+                "allow_private_hosts": "127.0.0.1",
+                "request_timeout": 0.6,
+            }
+        )
+    )
+    yield Office(services)
+    services.close()

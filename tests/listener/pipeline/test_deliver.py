@@ -1,129 +1,32 @@
-"""Deliveries over real HTTP and SMTP: signed, retried under one id, given up visibly, discreet."""
+"""Deliveries over real HTTP: signed, retried under one id, given up visibly, discreet."""
 
 from __future__ import annotations
 
-import email
-import email.policy
 import json
 import logging
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from email.message import EmailMessage
-from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Message
 from sqlalchemy import select
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from builders import stored_brand
+from listener.alert import services
+from listener.alert.links import read_token
 from listener.errors import InvalidInput, TargetForbidden
 from listener.runtime.clock import utc_now
-from listener.runtime.wiring import Services, build
-from listener.settings import Settings
-from listener.store import outbox
+from listener.runtime.wiring import build
+from listener.store import alerts, outbox
 from listener.store.killpoints import VARIABLE
-from listener.store.tables import AlertRow, ChannelRow, DeliveryRow, OutboxRow, SpikeRow
+from listener.store.tables import ChannelRow, SpikeRow
+from office import SECRET, Office
 from webserver import Play, WebServer
 
-SECRET = "whsec_" + "bGlzdGVuZXIgdGVzdCBzZWNyZXQ="
 TOKEN = "T0kenThatNobodyMaySee42"
-
-
-class Office:
-    """An install with an alert that is about to be told, and a clock that can be put forward."""
-
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self.ahead = timedelta()
-        services.clock = lambda: utc_now() + self.ahead
-        now = utc_now()
-        with services.database.write() as work:
-            brand = stored_brand(work.session, "하늘상회")
-            alert = AlertRow(
-                brand_id=brand.id, state="open", severity="high", opened_at=now, updated_at=now
-            )
-            work.session.add(alert)
-            work.session.flush()
-            spike = SpikeRow(
-                brand_id=brand.id,
-                alert_id=alert.id,
-                dimension="topic:delivery:complaint",
-                state="open",
-                onset_at=now,
-                opened_at=now,
-                updated_at=now,
-                expected=1.5,
-                observed=18,
-                score=4.0,
-                explanation={
-                    "mentions": 18,
-                    "phrases": [{"text": "택배 파손", "count": 15, "z": 4.0}],
-                    "authors": 17,
-                    "stories": 18,
-                },
-            )
-            work.session.add(spike)
-            work.commit()
-            self.alert_id = alert.id
-
-    def tell(self, address: str, event: str = "alert.opened", **fields: Any) -> None:
-        """Make a channel and queue a message for it."""
-        made = self.services.add_channel(
-            name=f"channel {event} {address[:40]}",
-            address=address,
-            **({"secret": SECRET} | fields),
-        )
-        with self.services.database.write() as work:
-            outbox.put(
-                work.session,
-                channel_id=made.id,
-                alert_id=self.alert_id,
-                event=event,
-                refs={},
-                now=self.services.clock(),
-            )
-            work.commit()
-
-    def deliver(self, after: timedelta = timedelta()) -> int:
-        self.ahead += after
-        return self.services.deliverer.deliver_due()
-
-    def message(self) -> OutboxRow:
-        with self.services.database.read() as session:
-            return session.scalars(select(OutboxRow)).one()
-
-    def attempts(self) -> list[DeliveryRow]:
-        with self.services.database.read() as session:
-            return list(session.scalars(select(DeliveryRow).order_by(DeliveryRow.id)))
-
-
-@pytest.fixture
-def server() -> Iterator[WebServer]:
-    with WebServer() as server:
-        yield server
-
-
-@pytest.fixture
-def office(sqlite_url: str, settings: Settings) -> Iterator[Office]:
-    services = build(
-        settings.model_copy(
-            update={
-                "database_url": sqlite_url,
-                "allow_private_hosts": "127.0.0.1",
-                "request_timeout": 0.6,
-            }
-        )
-    )
-    yield Office(services)
-    services.close()
 
 
 def test_a_webhook_is_signed_and_says_it_all(office: Office, server: WebServer) -> None:
@@ -262,50 +165,6 @@ def test_a_message_to_a_channel_switched_off_is_given_up(office: Office, server:
     assert (office.message().state, server.seen) == ("dead", [])
 
 
-class _Post(Message):
-    """Keeps what a mail server is handed."""
-
-    def __init__(self) -> None:
-        super().__init__(EmailMessage)
-        self.letters: list[EmailMessage] = []
-
-    def prepare_message(self, session: Any, envelope: Any) -> Any:
-        content = envelope.original_content or envelope.content
-        return email.message_from_bytes(content, policy=email.policy.default)
-
-    def handle_message(self, message: Any) -> None:
-        self.letters.append(message)
-
-
-def test_an_email_arrives_with_a_korean_subject(office: Office) -> None:
-    post = _Post()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    mail = Controller(post, hostname="127.0.0.1", port=port)
-    mail.start()
-    try:
-        office.tell(f"mailto://127.0.0.1:{port}/?from=listener@shop.example&to=ops@shop.example")
-        office.deliver()
-    finally:
-        mail.stop()
-    assert office.attempts()[0].reason == ""
-    (letter,) = post.letters
-    assert letter["subject"] == "[급증] 하늘상회 배송 불만 18건, 평소의 12배"
-    text = letter.get_body(("plain", "html"))
-    assert text is not None
-    assert "택배 파손" in text.get_content()
-
-
-def test_a_mail_server_that_is_down_is_tried_again(office: Office) -> None:
-    office.tell("mailto://minji:hunter2hunter2@127.0.0.1:9/?from=a@shop.example&to=b@shop.example")
-    office.deliver()
-    (attempt,) = office.attempts()
-    assert office.message().state == "pending"
-    assert attempt.reason
-    assert "hunter2" not in attempt.reason
-
-
 SEND = """
 import sys
 from pathlib import Path
@@ -336,3 +195,158 @@ def test_killed_before_writing_it_down_it_is_sent_again_under_the_same_id(
     first, second = server.seen
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
+
+
+def test_a_hanging_receiver_keeps_no_other_channel_waiting(
+    office: Office, server: WebServer
+) -> None:
+    server.pages["/slow"] = Play(how="silent")
+    server.pages["/quick"] = Play()
+    office.tell(f"{server.url}/slow")
+    office.tell(f"{server.url}/slow", "alert.escalated", name="the same")
+    office.tell(f"{server.url}/quick")
+    deliverer = office.services.deliverer
+    slow = deliverer.claim()
+    assert slow is not None
+    others = [deliverer.claim(), deliverer.claim(), deliverer.claim()]
+    told = [one.channel_id for one in others if one is not None]
+    assert slow.channel_id not in told
+    assert len(told) == len(set(told)) == 2
+
+
+def test_a_redirect_home_a_gone_one_and_a_busy_one_are_told_apart(
+    office: Office, server: WebServer
+) -> None:
+    server.pages["/moved"] = Play("", 301, {"Location": "http://127.0.0.1/inside"})
+    server.pages["/gone"] = Play("no such hook", 410)
+    server.pages["/busy"] = Play("", 429, {"Retry-After": "3600"})
+    for path in ("/moved", "/gone", "/busy"):
+        office.tell(f"{server.url}{path}")
+    assert office.deliver() == 3
+    with office.services.database.read() as session:
+        found = {m.channel: m for m in outbox.listing(session)}
+    moved, gone, busy = (
+        next(m for name, m in found.items() if name.endswith(path[:40]))
+        for path in ("/moved", "/gone", "/busy")
+    )
+    assert (moved.state, moved.status_code) == ("pending", 301)
+    assert (gone.state, gone.status_code, gone.reason) == ("dead", 410, "HTTP 410. no such hook")
+    assert (busy.state, busy.status_code) == ("pending", 429)
+    assert busy.next_try_at - office.services.clock() > timedelta(minutes=59)
+    assert server.paths == ["/moved", "/gone", "/busy"]
+
+
+def test_what_was_given_up_is_sent_again_under_its_id_one_or_all(
+    office: Office, server: WebServer
+) -> None:
+    server.pages["/hook"] = [Play("", 410), Play("", 410), Play()]
+    office.tell(f"{server.url}/hook")
+    with office.services.database.write() as work:
+        for number in range(2):
+            outbox.put(
+                work.session,
+                channel_id=1,
+                alert_id=None,
+                event="test",
+                event_key=str(number),
+                refs={},
+                now=office.services.clock(),
+            )
+        work.commit()
+    assert office.deliver() == 3
+    with office.services.database.read() as session:
+        dead = outbox.listing(session, state="dead")
+        assert outbox.dead_by_channel(session) == {1: 2}
+        week = timedelta(days=7)
+        assert outbox.dead_by_channel(session, since=office.services.clock() + week) == {}
+    assert len(dead) == 2
+    with office.services.database.write() as work:
+        assert outbox.revive(work.session, dead[0].id, now=office.services.clock())
+        assert outbox.revive_all(work.session, 1, now=office.services.clock()) == 1
+        assert outbox.revive_all(work.session, 1, now=office.services.clock()) == 0
+        work.commit()
+    assert office.deliver() == 2
+    ids = [seen.headers["webhook-id"] for seen in server.seen]
+    assert set(ids[3:]) == {one.message_id for one in dead}
+    with office.services.database.read() as session:
+        assert not outbox.dead_by_channel(session)
+
+
+def test_the_link_to_acknowledge_is_the_channels_own_and_ends_with_the_question(
+    office: Office, server: WebServer
+) -> None:
+    server.pages["/hook"] = [Play("", 500), Play()]
+    office.tell(f"{server.url}/hook")
+    office.deliver()
+    office.deliver(timedelta(seconds=10))
+    first, second = (json.loads(seen.body)["data"] for seen in server.seen)
+    url = first["alert"]["acknowledge_url"]
+    assert second["alert"]["acknowledge_url"] == url  # the same over all attempts
+    assert f"확인했어요: {url}" in first["text"]["ko"]["body"]
+    told = read_token(office.services.secrets, url.rpartition("/")[2], now=utc_now())
+    assert (told.alert_id, told.channel_id) == (office.alert_id, 1)
+    with office.services.database.write() as work:
+        alerts.act(work.session, office.alert_id, "acknowledge", by="민지", now=utc_now())
+        work.commit()
+    office.queue(1, "alert.reminder")
+    office.queue(1, "alert.resolved")
+    office.deliver(timedelta(seconds=1))
+    for seen in server.seen[2:]:
+        data = json.loads(seen.body)["data"]
+        assert data["alert"].get("acknowledge_url") is None
+        assert data["alert"]["acknowledged_by"] == "민지"
+    assert any("민지 확인" in seen.body.decode() for seen in server.seen[2:])
+
+
+def test_a_digest_tells_each_of_its_alerts(office: Office, server: WebServer) -> None:
+    server.pages["/hook"] = Play()
+    made = office.channel(f"{server.url}/hook")
+    other = office.alert("바다상회", observed=31)
+    with office.services.database.write() as work:
+        outbox.put(
+            work.session,
+            channel_id=made,
+            alert_id=None,
+            event="alert.digest",
+            refs={"alert_ids": [office.alert_id, other, 999]},
+            now=office.services.clock(),
+        )
+        work.commit()
+    office.deliver()
+    body = json.loads(server.seen[0].body)
+    assert body["type"] == "alert.digest"
+    assert [one["id"] for one in body["data"]["alerts"]] == [office.alert_id, other]
+    text = body["data"]["text"]["ko"]
+    assert text["title"] == "[모아 알림] 급증 2건"
+    assert "하늘상회 배송 불만 18건" in text["body"]
+    assert "바다상회 배송 불만 31건" in text["body"]
+
+
+def test_an_explanation_of_another_version_keeps_no_alert_back(
+    office: Office, server: WebServer
+) -> None:
+    server.pages["/hook"] = Play()
+    with office.services.database.write() as work:
+        told = {"mentions": 18, "phrases": [{"text": "택배 파손"}], "topics": []}
+        work.session.query(SpikeRow).update({"explanation": told})
+        work.commit()
+    office.tell(f"{server.url}/hook")
+    office.deliver()
+    assert office.message().state == "sent"
+    title = json.loads(server.seen[0].body)["data"]["text"]["ko"]["title"]
+    assert title == "[급증] 하늘상회 배송 불만 18건, 평소의 12.0배"
+
+
+def test_a_messenger_gets_its_own_form(
+    office: Office, server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.pages["/connect-api/webhook/1/x"] = Play()
+    monkeypatch.setattr(services, "messenger_of", lambda address: "jandi")
+    office.tell(f"{server.url}/connect-api/webhook/1/x", kind="messenger", secret=None)
+    office.deliver()
+    (seen,) = server.seen
+    assert seen.headers["accept"] == "application/vnd.tosslab.jandi-v2+json"
+    body = json.loads(seen.body)
+    assert body["body"].startswith("[급증] 하늘상회")
+    assert "/acknowledge/" in body["connectInfo"][0]["description"]
+    assert "webhook-signature" not in seen.headers
