@@ -44,16 +44,21 @@ from listener.types import MatchMode
 AIM = 5.0  # seconds beyond the polling interval
 HISTORY = timedelta(days=15)
 EVERY_POST = timedelta(hours=2)
-POSTS = 12
-PLACES = (
-    "강남 마포 노원 송파 분당 수원 부천 안양 일산 인천 대전 청주 전주 광주 대구 부산 울산 창원"
-).split()
 CALM = ("새 매장이 문을 열었다", "가을 신상품을 공개했다", "어제 들렀는데 구경할 게 많네요")
+# Told in a dozen ways: copies of one text would count as one.
 TROUBLES = (
     "배송이 일주일째 안 와요. 환불해 주세요",
     "택배 상자가 다 찌그러져서 왔어요. 정말 화나요",
     "주문한 지 열흘인데 아직도 배송 준비 중이라니 최악입니다",
-    "고객센터 전화를 안 받아요. 배송 지연 너무 심합니다",
+    "고객센터 전화를 아무도 안 받네요. 너무 실망이에요",
+    "물건이 깨진 채로 도착했는데 교환도 안 된대요",
+    "결제는 두 번 됐는데 취소를 안 해 줍니다. 황당해요",
+    "앱이 자꾸 꺼져서 주문을 못 하겠어요. 짜증납니다",
+    "송장만 찍어 놓고 출발을 안 하네요. 거짓말이 심해요",
+    "반품 신청한 지 보름인데 환불 소식이 없어 답답합니다",
+    "엉뚱한 색이 왔어요. 검수를 하기는 하는 건가요, 불쾌하네요",
+    "기사님이 문 앞에 던지고 갔어요. 서비스가 엉망이에요",
+    "선물로 보냈는데 생일이 지나도록 안 와서 망신당했어요",
 )
 
 
@@ -70,10 +75,7 @@ class Feed:
     def show(self, chance: random.Random) -> None:
         """The complaints become visible."""
         now = datetime.now(UTC)
-        fresh = [
-            (f"{self.brand} {PLACES[n]} {chance.choice(TROUBLES)} ({chance.random():.9f})", now)
-            for n in range(POSTS)
-        ]
+        fresh = [(f"{self.brand} {said} {chance.random():.9f}", now) for said in TROUBLES]
         self.items = fresh + self.items
         self.shown_at = time.monotonic()
 
@@ -279,17 +281,17 @@ def main() -> int:
     print(
         f"  {len(heard)} of {len(feeds)} alerts came; each feed is polled every {options.every:g} s"
     )
-    if len(heard) < len(feeds):
+    if not heard:
         return 1
     whole = [feed.heard_at - feed.shown_at for feed in heard]  # type: ignore[operator]
     ours = [feed.heard_at - feed.polled_at for feed in heard]  # type: ignore[operator]
     print(told("visible -> webhook received", whole))
     print(told("of it, after the poll", ours))
     beyond = max(whole) - options.every
-    good = beyond <= AIM
+    good = beyond <= AIM and len(heard) == len(feeds)
     print(
         f"  the latest is {beyond:+.1f} s off the interval (aim: at most +{AIM:g} s): "
-        f"{'ok' if good else 'TOO LATE'}"
+        f"{'ok' if good else 'MISSED'}"
     )
     return 0 if good else 1
 
