@@ -90,14 +90,13 @@ def _payload(rule: Rule, other: Rule | None, days: int, now: datetime) -> dict[s
     }
 
 
-@router.get(HOME + "/new")
-def new(view: PageView) -> Response:
-    """Try a stored rule at once."""
-    given = view.request.query_params.get("rule", "")
-    if not given.isdecimal():
+@router.post(HOME)
+def new(view: PageView, form: Sent) -> Response:
+    """Try a stored rule as it is."""
+    if not form.get("rule").isdecimal():
         raise NotFound("Say which rule to try.")
     with view.services.database.read() as session:
-        rule = rules.get(session, int(given))
+        rule = rules.get(session, int(form.get("rule")))
     return _ask(view, rule, None, _USUAL)
 
 

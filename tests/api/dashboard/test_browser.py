@@ -14,7 +14,7 @@ import pytest
 
 from listener.runtime.tasks import answer_job
 from listener.runtime.wiring import Services, build
-from listener.store import brands, watches
+from listener.store import brands, rules, watches
 from webserver import Play, WebServer
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -204,6 +204,7 @@ def test_phones_need_not_scroll_sideways(
         *("/", "/mentions?brand=1", "/mentions/1", "/spikes", "/spikes/1", "/sources"),
         *("/sources/4", "/brands", "/brands/1", "/watches/new", "/watches/new?source=feed"),
         *("/channels", "/settings", "/connections", "/inbound", "/start"),
+        *("/rules", "/rules/1", "/calendar"),
     )
     # Widths do not depend on the colours: in the dark a look at three will do.
     for path in paths if scheme == "light" else paths[:3]:
@@ -256,3 +257,45 @@ def test_pages_are_of_use_without_javascript(
     page.wait_for_url("**before=**")
     assert page.locator(".mentions article").count() > 0
     assert page.locator("nav a", has_text="수집 현황").is_visible()
+
+
+def test_a_rule_is_tried_while_it_is_made_and_an_alert_is_put_off(
+    services: Services, serve: Serve, open_page: Callable[..., Any]
+) -> None:
+    served = serve(services)
+    page = open_page(viewport={"width": 360, "height": 740})
+    page.goto(served.link)
+    page.wait_for_url(served.base + "/")
+    page.goto(served.base + "/rules/new?brand=1")
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.wait(0.1):
+            answer_job(services)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        page.wait_for_selector("#hint .bignumber", timeout=30_000)
+        page.select_option("[name=topic]", "delivery")
+        page.get_by_label("아주 높음").check()
+        page.wait_for_selector("#hint >> text=배송에 대한 불만이", timeout=30_000)
+        page.wait_for_selector("#hint .bignumber", timeout=30_000)
+        page.get_by_role("button", name="지난 일로 시험하기").click()
+        page.wait_for_url("**/backtests/*")
+        page.wait_for_selector(".past", timeout=60_000)
+    finally:
+        stop.set()
+        worker.join()
+    assert _too_wide(page) == []
+    page.get_by_role("button", name="이 설정으로 저장").click()
+    page.wait_for_selector("text=규칙을 저장했습니다")
+    with services.database.read() as session:
+        assert rules.of_brand(session, 1)[-1].sensitivity == "highest"
+
+    page.goto(served.base + "/alerts/1")
+    page.locator("summary", has_text="미루기").click()
+    assert _too_wide(page) == []
+    page.select_option("#snooze", "3h")
+    page.get_by_role("button", name="미루기").click()
+    page.wait_for_selector("text=까지 미룸")

@@ -47,6 +47,10 @@ PATHS = (
     "/channels",
     "/models",
     "/calendar",
+    "/rules",
+    "/rules?brand=1",
+    "/rules/new",
+    "/rules/1",
     "/settings",
 )
 
@@ -133,6 +137,7 @@ def test_english_pages_hold_no_korean_of_ours(client: TestClient) -> None:
             "/watches/new?source=feed",
             "/sources",
         ),
+        *("/rules", "/rules/new?brand=1", "/rules/2"),
         *("/watches/new", "/watches/1/edit", "/start", "/connections", "/inbound", "/inbound/new"),
     ):
         text = client.get(f"{path}{'&' if '?' in path else '?'}lang=en").text
@@ -233,6 +238,12 @@ def test_every_form_needs_its_token(client: TestClient, services: Services) -> N
         ("/channels", {"name": "x", "address": "https://a.example"}),
         ("/channels/1/remove", {}),
         ("/spikes/1/acknowledge", {}),
+        ("/alerts/1/acknowledge", {}),
+        ("/rules/new", {"brand": "1", "signal": "complaints"}),
+        ("/rules/hint", {}),
+        ("/rules/1/remove", {}),
+        ("/backtests", {"rule": "1"}),
+        ("/calendar", {"name": "x", "from_day": "2031-01-01"}),
         ("/settings/keys", {"name": "x"}),
         ("/settings/users", {"email": "x@example.com"}),
         ("/settings/password", {"new": "long enough password"}),

@@ -310,10 +310,14 @@ def test_a_new_rule_is_saved_from_its_test(
     assert last(services).scope == Scope(topic="delivery")
 
 
-def test_a_test_that_is_not_there_or_cannot_be(client: TestClient, services: Services) -> None:
+def test_a_test_that_is_not_there_or_cannot_be(
+    client: TestClient, services: Services, csrf: Csrf
+) -> None:
+    token = {"csrf": csrf(client)}
     assert client.get("/backtests/999").status_code == 404
-    assert client.get("/backtests/new").status_code == 404
+    assert client.post("/backtests", data=token).status_code == 404
     with services.database.write() as work:
         rule = rules.create(work.session, brand_id=1, name="퍼짐", signal="viral", now=utc_now())
         work.commit()
-    assert "지난 일로 시험할 수 없습니다" in client.get(f"/backtests/new?rule={rule.id}").text
+    answer = client.post("/backtests", data=token | {"rule": str(rule.id)})
+    assert "지난 일로 시험할 수 없습니다" in answer.text
