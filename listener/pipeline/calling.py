@@ -142,7 +142,8 @@ class Caller:
         later: dict[str, str] = {}
         refs = alerts.refs_of(self.session, row.id) | refs
         for channel_id, of in channels.items():
-            until = self._hold(row, of) or self._storm(row, channel_id)
+            quiet = self._hold(row, of)
+            until = quiet or self._storm(row, channel_id)
             queued = held.queue(
                 self.session,
                 channel_id=channel_id,
@@ -151,6 +152,7 @@ class Caller:
                 event_key=key,
                 refs=refs,
                 hold_until=until,
+                why="quiet" if quiet else "storm",
                 now=self._now,
             )
             if queued and until is None:

@@ -41,11 +41,14 @@ def queue(
     event_key: str = "",
     refs: Mapping[str, Any],
     hold_until: datetime | None = None,
+    why: str = "",
     now: datetime,
 ) -> bool:
     """Queue a message, to be held until then; False when that very event was queued before, and
-    not withdrawn since.
+    not withdrawn since. ``why`` it is held, "quiet" or "storm", is kept with it.
     """
+    if hold_until is not None:
+        refs = {**refs, "why": why}
     row = _message(
         channel_id=channel_id,
         alert_id=alert_id,
@@ -149,12 +152,13 @@ def _release(
     for row in rows:
         row.state, row.next_try_at = "digested", now
     session.flush()
+    quiet = any(row.refs.get("why") == "quiet" for row in rows)
     message = _message(
         channel_id=channel_id,
         alert_id=None,
         event=DIGEST,
         event_key=f"{now:%Y%m%d%H%M%S}",
-        refs={"alert_ids": list(alert_ids)},
+        refs={"alert_ids": list(alert_ids), "why": "quiet" if quiet else "storm"},
         now=now,
         state="pending",
         due_at=now,

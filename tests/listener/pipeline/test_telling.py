@@ -148,7 +148,7 @@ def test_a_night_is_one_digest(database: Database, settings: Settings) -> None:
     desk.wait(hours=10)
     assert desk.told(1) == desk.told(2) == ["alert.digest"]
     (row,) = (row for row in desk.rows(1) if row.event == "alert.digest")
-    assert row.refs == {"alert_ids": [1, 2]}
+    assert row.refs == {"alert_ids": [1, 2], "why": "quiet"}
     assert row.alert_id is None
     states = {one.state for one in desk.rows(1) if one.event != "alert.digest"}
     assert states == {"digested"}
@@ -173,7 +173,7 @@ def test_a_storm_over_several_brands_is_gathered(database: Database, settings: S
     desk.wait(minutes=10)
     assert desk.told() == ["alert.opened"] * 5 + ["alert.digest"]
     digest = desk.rows()[-1]
-    assert digest.refs["alert_ids"] == [6, 7, 8]
+    assert digest.refs == {"alert_ids": [6, 7, 8], "why": "storm"}
     # Those that were told one by one go on one by one, the others in digests.
     desk.now += HOUR / 2
     desk.calm(brand=brands[0])
