@@ -13,7 +13,7 @@ from api.dashboard.view import PageView
 from api.routes.mentions import FilterQuery, to_filter
 from api.routes.schemas import Id
 from listener.alert import sentences
-from listener.store import brands, history
+from listener.store import alerts, brands, history
 from listener.store.tables import AlertRow
 
 router = APIRouter()
@@ -83,6 +83,13 @@ def acknowledge(view: PageView, spike_id: Id) -> Response:
     with view.services.database.write() as work:
         row = history.get_spike(work.session, spike_id)
         if row.alert_id is not None and view.user is not None:
-            history.acknowledge(work.session, row.alert_id, user_id=view.user.id, now=view.now)
+            alerts.act(
+                work.session,
+                row.alert_id,
+                "acknowledge",
+                by=view.user.name or view.user.email,
+                user_id=view.user.id,
+                now=view.now,
+            )
         work.commit()
     return view.go(f"/spikes/{spike_id}", "acknowledged")

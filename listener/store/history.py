@@ -92,16 +92,6 @@ def get_alert(session: Session, alert_id: int) -> AlertRow:
     return row
 
 
-def acknowledge(session: Session, alert_id: int, *, user_id: int | None, now: datetime) -> AlertRow:
-    """Somebody has seen the alert; who was first stays. Raises NotFound."""
-    row = get_alert(session, alert_id)
-    if row.acknowledged_at is None:
-        row.acknowledged_at = now
-        row.acknowledged_by = user_id
-        session.flush()
-    return row
-
-
 def spikes_of(session: Session, alert_ids: Sequence[int]) -> Mapping[int, Sequence[int]]:
     """The ids of the spikes that each alert groups."""
     found: dict[int, list[int]] = {alert_id: [] for alert_id in alert_ids}
