@@ -7,39 +7,35 @@ Nothing is written here.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
 from listener.analyze.themes import Said
 from listener.detect import emerging, spreading, viral
-from listener.detect.emerging import Candidate, Emerging
+from listener.detect.emerging import Emerging
 from listener.detect.lifecycle import Event, SpikeLife
 from listener.detect.policy import policy_of
 from listener.detect.rarity import Rarity
 from listener.detect.series import floor_to_step
 from listener.detect.single import Sighting, follow_single
-from listener.detect.spreading import CopyFact, Story
-from listener.detect.viral import Post, Snapshot
+from listener.detect.spreading import Story
+from listener.detect.viral import Post
 from listener.pipeline.themes import names_of
+from listener.pipeline.weeks import Weeks, posts_of, stories_of
 from listener.rules import facets_of
 from listener.settings import Settings
 from listener.store import happenings
-from listener.store.happenings import Received, Stands, Told, Usual
-from listener.types import Brand, By, Engagement, Label, Rule, Sensitivity, Severity, Signal
+from listener.store.happenings import Told
+from listener.types import Brand, By, Label, Rule, Sensitivity, Severity, Signal
 
 REMEMBERED: Final = timedelta(days=14)  # what comes back within this is the same spike
 FIRST_LOOK: Final = timedelta(hours=6)  # what a process that just started looks back at
 OVERLAP: Final = timedelta(minutes=10)  # readings may be stored some time after they were made
-USUAL_EVERY: Final = timedelta(hours=6)  # what is usual is found out anew
-SAMPLE: Final = 1_500  # texts of the weeks before
 MOST_ASKED: Final = 40  # phrases of which the exact use is asked for in one look
-MOST_USES: Final = 500
 MUCH: Final = 0.5  # share of complaints and negatives from which a thing is bad
 SURE: Final = 2.0  # score of what comes once in 8 years
 
@@ -107,25 +103,13 @@ _SPREAD: Final = _Kind(Signal.SPREADING, "spread", By.STORIES, spreading.QUIET)
 _NEW: Final = _Kind(Signal.NEW_TOPIC, "new", By.AUTHORS, emerging.QUIET)
 
 
-@dataclass(slots=True)
-class _Before:
-    """What was usual in the weeks before a time, as far as it was asked for."""
-
-    at: datetime
-    posts: viral.Usual | None = None
-    stories: Rarity | None = None
-    talk: Usual | None = None
-    texts: list[str] | None = None
-    uses: dict[str, int] = field(default_factory=dict)
-
-
 class Signals:
     """Looks for single things. Keeps in memory only what can be read again."""
 
     def __init__(self, settings: Settings) -> None:
         self._counts_flagged = settings.count_flagged
         self._looked: dict[int, datetime] = {}
-        self._before: dict[tuple[int, str], _Before] = {}
+        self._weeks = Weeks()
 
     def look(
         self,
@@ -151,23 +135,11 @@ class Signals:
             return ()
         if known is None:
             known = _known(session, brand.id, tick)
-        look = _Look(session, brand, tuple(rules), tick, known, self)
+        look = _Look(session, brand, rules, tick, known, self._weeks, self._counts_flagged)
         since = tick - FIRST_LOOK if last is None else max(last - OVERLAP, tick - FIRST_LOOK)
         found = [*look.posts(since), *look.stories(), *look.topics()]
         self._looked[brand.id] = tick
         return found
-
-    def before(self, brand_id: int, what: str, at: datetime) -> _Before:
-        """What is known of the weeks before ``at``; older knowledge is dropped."""
-        held = self._before.get((brand_id, what))
-        if held is None or held.at != at:
-            held = self._before[brand_id, what] = _Before(at)
-        return held
-
-    @property
-    def counts_flagged(self) -> bool:
-        """Whether flagged mentions count as all others."""
-        return self._counts_flagged
 
 
 class _Look:
@@ -180,10 +152,12 @@ class _Look:
         rules: Sequence[Rule],
         now: datetime,
         known: Mapping[str, Known],
-        signals: Signals,
+        weeks: Weeks,
+        counts_flagged: bool,
     ) -> None:
         self._session, self._brand, self._now = session, brand, now
-        self._rules, self._known, self._signals = rules, known, signals
+        self._rules, self._known, self._weeks = rules, known, weeks
+        self._counts_flagged = counts_flagged
 
     # --- posts ---------------------------------------------------------------------------------
 
@@ -206,9 +180,9 @@ class _Look:
         if not ids:
             return
         told = self._told(ids)
-        usual = self._usual_posts()
+        usual = self._weeks.posts(self._session, self._brand.id, self._now)
         found = happenings.received(self._session, told.keys(), self._now)
-        posts = {str(post.mention_id): post for post in _posts(found)}
+        posts = {str(post.mention_id): post for post in posts_of(found)}
         for name in sorted(ids):
             key = str(name)
             seen = None
@@ -230,16 +204,6 @@ class _Look:
             told=[told],
             mention_ids=[post.mention_id],
         )
-
-    def _usual_posts(self) -> viral.Usual:
-        at = floor_to_step(self._now, USUAL_EVERY)
-        before = self._signals.before(self._brand.id, "posts", at)
-        if before.posts is None:
-            since = at - viral.USUAL
-            found, every = happenings.usually_received(self._session, self._brand.id, since, at)
-            length = self._length(since, at)
-            before.posts = viral.Usual(_posts(found), length=length, sampled=every)
-        return before.posts
 
     # --- stories -------------------------------------------------------------------------------
 
@@ -267,8 +231,8 @@ class _Look:
             self._now,
             story_ids=ids,
         )
-        stories = {str(story.story_id): story for story in _stories(rows)}
-        usual = self._usual_stories() if stories else None
+        stories = {str(story.story_id): story for story in stories_of(rows)}
+        usual = self._weeks.stories(self._session, self._brand.id, self._now) if stories else None
         for name in sorted(ids):
             key, seen = str(name), None
             if key in stories and usual is not None:
@@ -292,17 +256,6 @@ class _Look:
             mention_ids=ids[::-1],
         )
 
-    def _usual_stories(self) -> Rarity:
-        at = floor_to_step(self._now, USUAL_EVERY)
-        before = self._signals.before(self._brand.id, "stories", at)
-        if before.stories is None:
-            since = at - spreading.USUAL
-            rows, every = happenings.copies(self._session, self._brand.id, since, at)
-            before.stories = spreading.usual_reach(
-                _stories(rows), length=self._length(since, at), sampled=every
-            )
-        return before.stories
-
     # --- topics --------------------------------------------------------------------------------
 
     def topics(self) -> Iterator[SignalSpike]:
@@ -320,57 +273,35 @@ class _Look:
 
     def _topics(self, known: Mapping[str, Known]) -> dict[str, _Seen]:
         """The topics of the last hours by the phrase that names their spike."""
-        end = emerging.baseline_end(self._now)
-        before = self._signals.before(self._brand.id, "talk", end)
-        if before.talk is None:
-            before.talk = happenings.usual(self._session, self._brand.id, end - emerging.USUAL, end)
-        usual = before.talk
-        lasting = timedelta(days=emerging.FEWEST_DAYS)
-        if usual.first_at is None or end - usual.first_at < lasting:
+        before = self._weeks.talk(self._session, self._brand.id, self._now)
+        if not before.is_enough:
             return {}
-        since = min(
-            [self._now - emerging.WINDOW]
-            + [one.spike.onset_at for one in known.values() if one.spike.is_open]
-        )
+        lasting = [one.spike.onset_at for one in known.values() if one.spike.is_open]
+        since = min([self._now - emerging.WINDOW, *lasting])
         said, kinds = happenings.said(
             self._session,
             self._brand.id,
             max(since, self._now - emerging.KNOWN_BY_THEN - emerging.WINDOW),
             self._now,
-            counts_flagged=self._signals.counts_flagged,
+            counts_flagged=self._counts_flagged,
         )
-        said = emerging.of_known_kinds(said, kinds, Counter(usual.kinds))
+        said = emerging.of_known_kinds(said, kinds, before.kinds)
         recent = [one for one in said if one.at >= self._now - emerging.WINDOW]
-        if emerging.voices(recent) < emerging.FEWEST_VOICES and not known:
+        if emerging.voices(recent) < emerging.FEWEST_VOICES and not lasting:
             return {}
-        if before.texts is None:
-            before.texts = happenings.sample(
-                self._session, self._brand.id, end - emerging.USUAL, end, most=SAMPLE
-            )
+        texts = before.texts(self._session)
         talk = emerging.listen(
             recent,
-            before.texts,
+            texts,
             names=names_of(self._brand),
             known_words=happenings.settled_phrases(self._session, self._brand.id),
         )
-        left = emerging.unheard(talk.candidates, before.texts, talk, usual=usual.mentions)
+        left = emerging.unheard(talk.candidates, texts, talk, usual=before.mentions)
         left.sort(key=lambda one: (-one.voices, -len(one.key), one.key))
         asked = left[:MOST_ASKED]
-        usage = {one.key: self._uses(before, one) for one in asked}
-        topics = emerging.emerge(talk, asked, usage, usual=usual.mentions)
+        usage = {one.key: before.uses(self._session, one) for one in asked}
+        topics = emerging.emerge(talk, asked, usage, usual=before.mentions)
         return self._seen_topics(topics, said, known)
-
-    def _uses(self, before: _Before, one: Candidate) -> int:
-        if one.key not in before.uses:
-            before.uses[one.key] = happenings.uses(
-                self._session,
-                self._brand.id,
-                one.text,
-                before.at - emerging.USUAL,
-                before.at,
-                most=MOST_USES,
-            )
-        return before.uses[one.key]
 
     def _seen_topics(
         self,
@@ -472,13 +403,8 @@ class _Look:
             self._brand.id,
             mention_ids,
             self._now,
-            counts_flagged=self._signals.counts_flagged,
+            counts_flagged=self._counts_flagged,
         )
-
-    def _length(self, since: datetime, until: datetime) -> timedelta:
-        """How much of [since, until) the brand was collected for."""
-        first = happenings.first_at(self._session, self._brand.id, since, until)
-        return until - (first or until)
 
 
 def _known(session: Session, brand_id: int, now: datetime) -> dict[str, Known]:
@@ -495,42 +421,6 @@ def _known(session: Session, brand_id: int, now: datetime) -> dict[str, Known]:
 def _since(known: Known | None) -> datetime | None:
     """What was before that has been told."""
     return None if known is None else known.spike.resolved_at
-
-
-def _posts(rows: Iterable[Received]) -> Iterator[Post]:
-    """Posts of rows that are in order of post and time."""
-    for mention_id, of_post in groupby(rows, key=lambda row: row.mention_id):
-        readings = list(of_post)
-        yield Post(
-            mention_id=mention_id,
-            source=readings[0].source,
-            published_at=readings[0].published_at,
-            snapshots=[
-                Snapshot(
-                    row.at,
-                    Engagement(
-                        likes=row.likes, replies=row.replies, shares=row.shares, views=row.views
-                    ),
-                )
-                for row in readings
-            ],
-        )
-
-
-def _stories(rows: Iterable[Stands]) -> Iterator[Story]:
-    """Stories of rows that are in order of story and time."""
-    for story_id, of_story in groupby(rows, key=lambda row: row.story_id):
-        copies = [
-            CopyFact(
-                row.mention_id,
-                row.at,
-                row.source,
-                spreading.place_of(row.url, namespace=row.namespace, author=row.author),
-                None if row.author_id is None else str(row.author_id),
-            )
-            for row in of_story
-        ]
-        yield Story(story_id=story_id, copies=copies)
 
 
 def _looks_at(rule: Rule, told: Sequence[Told]) -> bool:

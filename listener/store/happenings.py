@@ -123,9 +123,7 @@ def grown(
     of very many the newest.
     """
     told = (EngagementRow.likes, EngagementRow.replies, EngagementRow.shares)
-    total: ColumnElement[int] = sum(
-        (func.coalesce(column, 0) for column in told), start=func.coalesce(None, 0)
-    )
+    likes, replies, shares = (func.coalesce(column, 0) for column in told)
     rows = session.scalars(
         select(EngagementRow.mention_id)
         .distinct()
@@ -134,7 +132,7 @@ def grown(
             EngagementRow.at > since,
             EngagementRow.at <= until,
             MatchRow.brand_id == brand_id,
-            (total >= reactions) | (EngagementRow.views >= views),
+            (likes + replies + shares >= reactions) | (EngagementRow.views >= views),
         )
         .order_by(EngagementRow.mention_id.desc())
         .limit(MOST_POSTS)
