@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from listener.alert.sentences import rarity
+
 LANGUAGES = {"ko": "한국어", "en": "English"}
 MONTH = timedelta(days=30)
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
@@ -129,17 +131,4 @@ class Speaker:
 
     def rarity(self, score: float) -> str:
         """How rare a score is, in words: it is -log10 of how many are expected in 30 days."""
-        months: float = 10.0 ** min(score, 6.0)
-        if months < 1:
-            times = 1 / months
-            return self("한 달에 {n}번 정도", "about {n} times a month", n=f"{times:.0f}")
-        if months < 1.5:
-            return self("한 달에 한 번 정도", "about once a month")
-        if months < 12:
-            return self("{n}개월에 한 번 정도", "about once in {n} months", n=f"{months:.0f}")
-        years = months / 12
-        if years < 1.5:
-            return self("1년에 한 번 정도", "about once a year")
-        if years < 100:
-            return self("{n}년에 한 번 정도", "about once in {n} years", n=f"{years:.0f}")
-        return self("100년에 한 번 있을까 말까", "rarer than once in 100 years")
+        return rarity(score, self.language)

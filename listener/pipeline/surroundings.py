@@ -24,6 +24,8 @@ ALIKE = 0.5  # similarity from which a past spike is shown
 MOST_ALIKE = 3
 _PAST = 100  # spikes looked through for similar ones
 _SHARED = 3.0  # surprise at which a competitor's count has risen, too
+_RISEN = 1.25  # times the usual from which a competitor's spike is worth telling
+_SAME = 0.3  # of the way to being alike that the same series is
 _SCATTER = 0.1  # dispersion of a competitor's counts
 _MOST_COUNTED = 20_000
 _STEP_S = 300
@@ -69,7 +71,7 @@ def rivals(session: Session, row: SpikeRow, wanted: MentionFilter) -> list[dict[
         usual, seen = sum(known) / len(known), weeks.get((brand_id, 0), 0)
         if seen:  # by the filter of its link; an empty bucket says enough
             seen = feed.count(session, replace(wanted, brand_id=brand_id), limit=_MOST_COUNTED)
-        up = brand_id in spiked or (
+        up = (brand_id in spiked and seen >= _RISEN * usual) or (
             seen >= 3 and nb_surprise(seen, max(usual, 0.3), _SCATTER) >= _SHARED
         )
         found.append(
@@ -202,7 +204,7 @@ def alike(session: Session, row: SpikeRow, told: Mapping[str, Any]) -> list[dict
     for other, verdict in session.execute(query):
         near = similarity(told, other.explanation or {})
         if other.dimension == row.dimension:
-            near = (1.0 + near) / 2.0  # the same series is half of being alike
+            near += (1.0 - near) * _SAME
         key = ("alert", other.alert_id) if other.alert_id is not None else ("spike", other.id)
         if near >= ALIKE and (key not in best or near > best[key][0]):
             best[key] = near, other, verdict
