@@ -35,12 +35,16 @@ def title(subject: Subject, speech: Speech) -> str:
     if not is_count(subject.dimension):
         return _short(subject, speech)
     n = count(subject.observed, speech, subject.by)
+    what = f"{series} {n}" if speech.korean else _english_count(subject, series)
     if subject.expected < HARDLY:
-        return speech.say(
-            f"{series} {n}, 평소 거의 없던 일", f"{n}: {series}, hardly any are usual"
-        )
+        return what + speech.say(", 평소 거의 없던 일", ", hardly any are usual")
     times = number(subject.observed / subject.expected)
-    return speech.say(f"{series} {n}, 평소의 {times}배", f"{n}: {series}, {times} times the usual")
+    return what + speech.say(f", 평소의 {times}배", f", {times} times the usual")
+
+
+def _english_count(subject: Subject, series: str) -> str:
+    people = "people with " if subject.by == By.AUTHORS else ""
+    return f"{number(subject.observed)} {people}{series}"
 
 
 def _short(subject: Subject, speech: Speech) -> str:
@@ -70,26 +74,23 @@ def headline(subject: Subject, speech: Speech) -> Sentence:
     since = when(subject.onset_at, speech)
     unit = _unit(subject)
     n = number(subject.observed)
+    once = ""
+    if subject.by == By.STORIES:
+        once = speech.say("(같은 글은 한 번만)", " (each story counted once)")
     if not speech.korean:
-        noun, more = {
-            By.STORIES: (f" distinct {series}", " (each story counted once)"),
-            By.AUTHORS: (f" people with {series}", ""),
-        }.get(By(subject.by), (f" {series}", ""))
         there = "there have been " if subject.is_open else "there were "
+        noun = _english_count(subject, series).partition(" ")[2]
         return (
             Piece(f"Since {since} {there}"),
             Piece(n, unit),
-            Piece(f"{noun}{more}. "),
+            Piece(f" {noun}{once}. "),
             *_usual(subject, speech),
         )
     so_far = "지금까지 " if subject.is_open else ""
+    before, seen, after = f"{with_particle(series, '이/가')} ", f"{n}건", f"{once} 올라왔습니다. "
     if subject.by == By.AUTHORS:
         before, seen = f"{with_particle(series, '을/를')} 쓴 사람이 ", f"{n}명"
-    elif subject.by == By.STORIES:
-        before, seen = f"{with_particle(series, '이/가')} 서로 다른 글로 ", f"{n}건"
-    else:
-        before, seen = f"{with_particle(series, '이/가')} ", f"{n}건"
-    after = "입니다. " if subject.by == By.AUTHORS else " 올라왔습니다. "
+        after = "입니다. "
     return (
         Piece(f"{since}부터 {so_far}{before}"),
         Piece(seen, unit),

@@ -115,13 +115,17 @@ def test_the_headline_says_since_when_how_much_and_what_is_usual() -> None:
 def test_each_way_of_counting_has_its_words_and_its_link() -> None:
     by_story = headline(subject(by="stories"), KO)
     assert plain(by_story).startswith(
-        "11월 22일 14:05부터 지금까지 배송 불만이 서로 다른 글로 37건 올라왔습니다."
+        "11월 22일 14:05부터 지금까지 배송 불만이 37건(같은 글은 한 번만) 올라왔습니다."
     )
     assert by_story[1].narrow == {"once": "story"}
     by_author = headline(subject(by="authors", is_open=False), KO)
     assert plain(by_author).startswith("11월 22일 14:05부터 배송 불만을 쓴 사람이 37명입니다.")
     assert by_author[1].narrow == {"once": "author"}
-    assert "37 distinct complaints" in plain(headline(subject(by="stories"), EN))
+    assert "37 complaints about delivery (each story counted once)" in plain(
+        headline(subject(by="stories"), EN)
+    )
+    assert "37 people with complaints" in plain(headline(subject(by="authors"), EN))
+    assert title(subject(by="authors"), KO) == "배송 불만 37명, 평소의 9.2배"
     assert headline(subject(), KO)[1].narrow == {}
 
 
@@ -129,7 +133,7 @@ def test_where_hardly_any_are_usual_no_ratio_is_told() -> None:
     few = subject(expected=0.04, low=0.0, high=0.3)
     assert plain(headline(few, KO)).endswith("평소 이 시간대에는 거의 없습니다.")
     assert "times" not in plain(headline(few, EN))
-    assert title(few, EN) == "37 mentions: complaints about delivery, hardly any are usual"
+    assert title(few, EN) == "37 complaints about delivery, hardly any are usual"
 
 
 def test_why_in_korean() -> None:
