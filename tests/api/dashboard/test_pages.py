@@ -131,7 +131,6 @@ def test_english_pages_hold_no_korean_of_ours(client: TestClient) -> None:
     for path in (
         *(
             "/channels",
-            "/calendar",
             "/settings",
             "/brands/new",
             "/watches/new?source=feed",
