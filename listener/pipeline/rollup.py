@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from listener.detect.catalogue import COLUMN, RATED, parts_of, rule_of
 from listener.enrich.complaint import LOWER_TWO_FIFTHS, rating_share
-from listener.store import buckets, firsts, spikes
+from listener.store import buckets, firsts, pulses, spikes
 from listener.store.base import from_us
 from listener.store.buckets import Counted, Mark, Numbers, start_us
 from listener.store.firsts import Key, Outside, author_of, story_of
@@ -42,8 +42,9 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
             counted = count(found, outside, count_flagged=count_flagged)
             reach("rollup.counted")
             for brand_id, changes in spikes.changes(work.session, marks, counted).items():
-                _mark_late(work.session, brand_id, changes)
+                mark_late(work.session, brand_id, changes)
             buckets.replace(work.session, marks, counted)
+            pulses.beat(work.session, {brand_id for brand_id, _ in marks})
             buckets.mark_dirty(work.session, overtaken(found, outside))
             reach("rollup.written")
             work.commit()
@@ -52,7 +53,7 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
     return done
 
 
-def _mark_late(session: Session, brand_id: int, changes: spikes.Changes) -> None:
+def mark_late(session: Session, brand_id: int, changes: spikes.Changes) -> None:
     """Say which detectors of a brand passed numbers that are others now."""
     earliest = min(changes.values())
     for key, head in spikes.heads(session, brand_id).items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from hashlib import blake2b
 from typing import Any
@@ -23,6 +23,7 @@ from listener.detect.calendar import Calendar, holidays_of
 from listener.detect.catalogue import SeriesKey
 from listener.detect.lifecycle import Event, Ongoing, Resolved, SpikeLife
 from listener.detect.policy import policy_of
+from listener.detect.series import floor_to_step
 from listener.detect.spike import VERSION
 from listener.errors import StorageError
 from listener.pipeline.beginnings import back_fills_of
@@ -33,8 +34,9 @@ from listener.pipeline.seeing import View, final_until, see, tallies_of
 from listener.pipeline.signals import Signals, SignalSpike
 from listener.pipeline.telling import Explained, Series, Teller
 from listener.settings import Settings
-from listener.store import brands, rules, spikes
+from listener.store import brands, pulses, rules, spikes
 from listener.store.killpoints import reach
+from listener.store.pulses import Pulse
 from listener.store.spikes import SeriesId
 from listener.store.tables import SpikeRow
 from listener.store.work import Database
@@ -47,6 +49,16 @@ TOLD_GROWTH = 1.1  # a spike that goes on is explained anew when it has grown by
 CALM = max(
     policy_of(one).cooldown + policy_of(one).max_lateness for one in Sensitivity
 )  # a spike that ended longer ago begins no more
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """How many spikes opened, changed or ended in a look; ``is_all`` False = look again, whatever
+    happens.
+    """
+
+    changed: int = 0
+    is_all: bool = False
 
 
 class Watchdog:
@@ -66,6 +78,8 @@ class Watchdog:
         setup = blake2b(setup.encode(), digest_size=5).hexdigest()
         self._version = f"d{VERSION}.{shares.VERSION}-{setup}"
         self._has_rules = False
+        self._beat: dict[int, Pulse] = {}  # brand -> as it was when it was looked at
+        self._covered_upto = 0
         self._seen: dict[int, View] = {}  # brand -> its last look: what looks the same is skipped
         self._went_back: dict[int, tuple[datetime, float]] = {}  # when, and the seconds it took
         self._told: dict[tuple[int, SeriesId], tuple[datetime, float]] = {}  # onset, observed
@@ -78,8 +92,29 @@ class Watchdog:
         """
         self._give_rules(now)
         with self._database.read() as session:
-            all_brands = brands.listing(session)
-        return sum(self._look_safely(brand, now) for brand in all_brands)
+            beats = self._beats(session, now)
+            concerned = any(beat != self._beat.get(id_) for id_, beat in beats.items())
+            all_brands = brands.listing(session) if concerned else []
+        changed = 0
+        for brand in all_brands:
+            beat = beats.get(brand.id)
+            if beat is None or beat != self._beat.get(brand.id):
+                changed += self._look_safely(brand, now, beat)
+        return changed
+
+    def _beats(self, session: Session, now: datetime) -> dict[int, Pulse]:
+        """What tells that a look at a brand can show nothing new: all that it reads is as it was,
+        and no bucket ended. At the end of each bucket everything is looked at.
+        """
+        upto = pulses.last_coverage(session)
+        covered = pulses.covered_since(session, self._covered_upto) if self._beat else set()
+        beats: dict[int, Pulse] = {}
+        for brand_id, pulse in pulses.pulses(session).items():
+            if brand_id in covered or None in covered:
+                self._beat.pop(brand_id, None)
+            beats[brand_id] = (floor_to_step(now), *pulse)
+        self._covered_upto = upto
+        return beats
 
     def _give_rules(self, now: datetime) -> None:
         """Brands from before there were rules get theirs, once."""
@@ -93,9 +128,9 @@ class Watchdog:
                 work.commit()
         self._has_rules = True
 
-    def _look_safely(self, brand: Brand, now: datetime) -> int:
+    def _look_safely(self, brand: Brand, now: datetime, beat: Pulse | None) -> int:
         try:
-            return self._look_at(brand, now)
+            found = self._look_at(brand, now)
         except StorageError:
             raise
         except Exception:
@@ -103,8 +138,13 @@ class Watchdog:
             # the others deaf.
             log.exception("brand %s could not be looked at", brand.id)
             return 0
+        if found.is_all and beat is not None:
+            self._beat[brand.id] = beat
+        else:
+            self._beat.pop(brand.id, None)
+        return found.changed
 
-    def _look_at(self, brand: Brand, now: datetime) -> int:
+    def _look_at(self, brand: Brand, now: datetime) -> _Found:
         with self._database.read() as session:
             view = see(
                 session,
@@ -115,7 +155,7 @@ class Watchdog:
                 now=now,
             )
             if view is None:
-                return 0
+                return _Found()
             marker = spikes.marker(session, brand.id)
             looks = self._judge(session, brand, view, now)
             looks += self._unwatched(session, brand, view, now)
@@ -124,9 +164,11 @@ class Watchdog:
         if view.unwatched or single or any(one.events or one.state is not None for one in looks):
             explained = self._explain(brand, looks, now)
             if not self._write(brand, view, marker, looks, single, explained, now):
-                return 0
+                return _Found()
         self._seen[brand.id] = view
-        return sum(len(one.events) for one in looks) + sum(len(one.events) for one in single)
+        changed = sum(len(one.events) for one in looks) + sum(len(one.events) for one in single)
+        waits = any(one.stored and one.late_from for one in view.starts.values())
+        return _Found(changed, is_all=not waits)
 
     def _may_go_back(self, brand_id: int, now: datetime) -> bool:
         """Whether what came late is taken in by this look, or waits for another."""
@@ -284,6 +326,7 @@ class Watchdog:
             until=until,
             count_flagged=self._settings.count_flagged,
         )
+        saved = []
         for look in moved:
             assert look.state is not None  # noqa: S101 - tells mypy what ``moved`` guarantees
             was, head = view.stored.get(look.key), heads.get(look.key)
@@ -294,16 +337,17 @@ class Watchdog:
             if head is not None and (was is None or head.late_from != was.late_from):
                 marks.append(head.late_from)  # the rollup was here since
             late_from = min((at for at in marks if at is not None), default=None)
-            spikes.save_detector(
-                session,
-                brand.id,
-                look.key,
-                upto=look.upto,
-                version=self._version,
-                state=look.state,
-                earlier=look.earlier,
-                late_from=late_from if late_from is not None and late_from < look.upto else None,
+            saved.append(
+                spikes.Moved(
+                    key=look.key,
+                    upto=look.upto,
+                    version=self._version,
+                    state=look.state,
+                    earlier=look.earlier,
+                    late_from=late_from if late_from and late_from < look.upto else None,
+                )
             )
+        spikes.save_detectors(session, brand.id, saved)
 
 
 _SINGLE = ("new", "viral", "spread")  # dimensions of single things, which signals.py looks after

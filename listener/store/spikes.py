@@ -94,37 +94,50 @@ def _earlier(told: Mapping[str, Any] | None) -> list[tuple[datetime, Mapping[str
     return [(from_us(one["upto"]), one["state"]) for one in told["states"]]
 
 
-def save_detector(
-    session: Session,
-    brand_id: int,
-    key: SeriesId,
-    *,
-    upto: datetime,
-    version: str,
-    state: Mapping[str, Any],
-    earlier: Sequence[tuple[datetime, Mapping[str, Any]]] | None = None,
-    late_from: datetime | None = None,
-) -> None:
-    """Store where the detector of a series stands. ``earlier`` None = as they were stored;
-    ``late_from`` = there is still something to take in again.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """Where a detector stands now. ``earlier`` None = as they were stored; ``late_from`` = there is
+    still something to take in again.
     """
-    dimension, by, sensitivity = key
+
+    key: SeriesId
+    upto: datetime
+    version: str
+    state: Mapping[str, Any]
+    earlier: Sequence[tuple[datetime, Mapping[str, Any]]] | None = None
+    late_from: datetime | None = None
+
+
+def save_detectors(session: Session, brand_id: int, moved: Sequence[Moved]) -> None:
+    """Store where the detectors of series stand."""
+    for with_earlier in (False, True):
+        rows = [
+            _detector(brand_id, one) for one in moved if (one.earlier is not None) is with_earlier
+        ]
+        if rows:
+            update_ = [name for name in rows[0] if name not in _DETECTOR]
+            insert_update(session, DetectorRow, rows, key=_DETECTOR, update=update_)
+
+
+_DETECTOR = ("brand_id", "dimension", "by", "sensitivity")
+
+
+def _detector(brand_id: int, one: Moved) -> dict[str, Any]:
+    dimension, by, sensitivity = one.key
     values: dict[str, Any] = {
         "brand_id": brand_id,
         "dimension": dimension,
         "by": str(by),
         "sensitivity": str(sensitivity),
-        "upto": upto,
-        "version": _version(version, late_from),
-        "state": dict(state),
+        "upto": one.upto,
+        "version": _version(one.version, one.late_from),
+        "state": dict(one.state),
     }
-    if earlier is not None:
-        states = [{"upto": to_us(at), "state": dict(then)} for at, then in earlier]
-        values["earlier_upto"] = earlier[0][0] if earlier else None
-        values["earlier_state"] = {"states": states} if earlier else None
-    own = ["brand_id", "dimension", "by", "sensitivity"]
-    update_ = [name for name in values if name not in own]
-    insert_update(session, DetectorRow, [values], key=own, update=update_)
+    if one.earlier is not None:
+        states = [{"upto": to_us(at), "state": dict(then)} for at, then in one.earlier]
+        values["earlier_upto"] = one.earlier[0][0] if states else None
+        values["earlier_state"] = {"states": states} if states else None
+    return values
 
 
 def forget_detectors(session: Session, brand_id: int, keys: Collection[SeriesId]) -> None:

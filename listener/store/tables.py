@@ -57,6 +57,9 @@ class BrandRow(Base):
     terms_version: Mapped[str] = mapped_column(String(32), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     archived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    counted: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0"
+    )  # how often buckets of it were counted anew
 
 
 class ConnectionRow(Base):

@@ -137,6 +137,9 @@ def upgrade() -> None:
         op.add_column("bucket", sa.Column(name, sa.Integer(), nullable=False, server_default="0"))
     op.drop_index("ix_mention_author_id", "mention")
     op.create_index("ix_mention_author", "mention", ["author_id", "event_at"])
+    op.add_column(
+        "brand", sa.Column("counted", sa.BigInteger(), nullable=False, server_default="0")
+    )
     op.add_column("job", sa.Column("progress", sa.Float(), nullable=True))
     _recount()
     op.drop_table("detector")
@@ -182,6 +185,7 @@ def downgrade() -> None:
     op.drop_table("detector")
     _detector()
     op.drop_column("job", "progress")
+    op.drop_column("brand", "counted")
     op.drop_index("ix_mention_author", "mention")
     op.create_index("ix_mention_author_id", "mention", ["author_id"])
     for name in _BUCKET:
