@@ -315,7 +315,7 @@ def test_fields_of_the_webhook_are_documented() -> None:
         spikes=(spike,),
         samples=(Sample(mention_id=1, source="x", excerpt="…", url=None),),
     )
-    text = page("alerts.md")
+    text = page("channels.md") + page("alerts.md")
     data = payload(facts, "alert.opened", tz=UTC)  # type: ignore[arg-type]
     missing = {key for key in _keys(data) if not re.search(rf"[`.\"]{key}[`\".\[]", text)}
     assert not missing

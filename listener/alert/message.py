@@ -83,6 +83,7 @@ class AlertFacts:
     acknowledge_url: str | None = None
     acknowledged_by: str = ""
     acknowledged_at: datetime | None = None
+    verdict: str = ""
     reminders: int = 0
     alerts: tuple[AlertFacts, ...] = ()
     why: str = ""
@@ -282,6 +283,12 @@ class _Words:
             who = facts.acknowledged_by or pick("누군가", "somebody")
             at = self._at(facts.acknowledged_at)
             lines.append(pick(f"{at} {who} 확인", f"Seen by {who}, {at}."))
+        if event == "alert.resolved" and facts.verdict in ("false", "planned"):
+            lines.append(
+                pick("오탐으로 표시해 닫았습니다.", "Closed as a false alarm.")
+                if facts.verdict == "false"
+                else pick("예정된 일로 표시해 닫았습니다.", "Closed as something planned.")
+            )
         if lead.resolved_at:
             at = self._at(lead.resolved_at)
             span = lasted(lead.resolved_at - lead.onset_at, pick)
@@ -471,6 +478,7 @@ def _alert(facts: AlertFacts) -> dict[str, Any]:
         "resolved_at": facts.resolved_at.isoformat() if facts.resolved_at else None,
         "acknowledged_at": at.isoformat() if at else None,
         "acknowledged_by": facts.acknowledged_by or None,
+        "verdict": facts.verdict or None,
         "reminders": facts.reminders,
         "rules": list(facts.rules),
         "url": facts.url,

@@ -120,6 +120,7 @@ class FactsReader:
             acknowledge_url=seen,
             acknowledged_at=alert.acknowledged_at,
             acknowledged_by=alerts.acknowledged_by(self.session, alert),
+            verdict=alert.verdict or "",
             reminders=alert.reminders,
         )
         lead = facts.lead
