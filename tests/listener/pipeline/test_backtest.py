@@ -142,7 +142,8 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     home = tmp_path_factory.mktemp("backtest")
     database = Database(f"sqlite:///{home}/listener.db")
     schema.upgrade(database)
-    past = Past(database, Settings(home=home, secret_key="a secret of the tests"))  # type: ignore[arg-type]
+    settings = Settings(home=home, secret_key="a secret of the tests")  # type: ignore[arg-type]
+    past = Past(database, settings)
     past.live()
     yield past
     database.close()
