@@ -15,7 +15,6 @@ from api.dashboard import names
 from api.dashboard.spike_chart import ONCE
 from api.dashboard.view import View, href
 from listener.alert import sentences
-from listener.alert.sentences import Subject
 from listener.store import alerts, engagement, feed, spikes
 from listener.store.items import FoundSpan, Item
 from listener.store.tables import (
@@ -358,17 +357,3 @@ def deliveries(session: Session, alert_id: int) -> list[Message]:
         )
         for row, name in rows
     ]
-
-
-def subject_of(row: SpikeRow, brand: Brand, told: Mapping[str, Any], *, now: datetime) -> Subject:
-    """The spike as its sentences take it, with the numbers of this moment."""
-    subject = Subject.of(row, brand.name, now=now, competitor=brand.competitor)
-    observed = told.get("observed")
-    return replace(
-        subject,
-        told=told,
-        observed=subject.observed if observed is None else float(observed),
-        expected=subject.expected if told.get("expected") is None else told["expected"],
-        low=told.get("low"),
-        high=told.get("high"),
-    )

@@ -46,7 +46,9 @@ def one(view: PageView, spike_id: Id) -> Response:
         chart = spike_chart.draw(session, view, row, told, base, wanted)
         links = spike_page.Links(row, base)
         speech = view.speech
-        subject = spike_page.subject_of(row, brand, told, now=view.now)
+        subject = sentences.Subject.of(
+            row, brand.name, now=view.now, competitor=brand.competitor, told=told
+        )
         written = spike_page.writers(session, view, told)
         top, groups = spike_page.drivers(view, row, told, links, written)
         context: dict[str, Any] = {

@@ -1,165 +1,30 @@
-"""``/api/v1/spikes`` and ``alerts``: what stood out, and what became of it."""
+"""``/api/v1/alerts``: what people were told of, and what became of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from api.deps import (
     Json,
     Page,
-    PageQuery,
     ServicesDep,
-    decode_cursor,
-    encode_cursor,
     key_of,
     page_of,
 )
 from api.routes.mentions import brand_id
 from api.routes.schemas import BrandName, Id
-from listener.errors import InvalidInput
-from listener.store import alerts, history, rules, spikes
-from listener.store.base import from_us, to_us
-from listener.store.tables import AlertRow, BrandRow, SpikeRow
+from api.routes.spikes import SpikeQuery, SpikeState, brand_names
+from listener.store import alerts, history, rules
+from listener.store.tables import AlertRow
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
-
-SpikeState = Literal["open", "resolved"]
-
-
-# --- spikes --------------------------------------------------------------------------------------
-
-
-class Driver(BaseModel):
-    """What there is more of than usual."""
-
-    name: str = Field(examples=["delivery"])
-    count: int = Field(description="Mentions of the spike with it.", examples=[31])
-    share: float = Field(description="Of the spike's mentions, 0 to 1.", examples=[0.74])
-    usual_share: float = Field(description="Of the mentions before it.", examples=[0.21])
-    excess: float = Field(description="How many more than usual.", examples=[28.5])
-
-
-class Drivers(BaseModel):
-    """What drives the spike, strongest first."""
-
-    topics: list[Driver] = []
-    sources: list[Driver] = []
-    labels: list[Driver] = Field([], description="Sentiment.")
-    phrases: list[dict[str, Any]] = Field([], description="Words that set its texts apart.")
-
-
-class SpikeOut(BaseModel):
-    """A series far above what was expected of it."""
-
-    id: int
-    brand: BrandName
-    series: str = Field(
-        description="`all`, `negative`, `complaint`, `low_rating`, or a topic's complaints as "
-        "`topic:delivery:complaint`.",
-        examples=["complaint"],
-    )
-    state: SpikeState
-    onset: datetime = Field(description="When it began.")
-    opened_at: datetime = Field(description="When it was noticed.")
-    updated_at: datetime
-    resolved_at: datetime | None
-    expected: float = Field(description="Mentions expected since its onset.", examples=[6.2])
-    observed: float = Field(description="Mentions seen since its onset.", examples=[42])
-    score: float = Field(
-        description="How surprising at its highest: 0 = such a thing once a month, 2 = once in a "
-        "hundred months.",
-        examples=[5.3],
-    )
-    drivers: Drivers
-    explanation: dict[str, Any] = Field(description="Authors, stories, complaints: more numbers.")
-    mention_ids: list[int] = Field(description="Its mentions, samples first.")
-    alert_id: int | None
-
-
-class SpikeQuery(PageQuery):
-    """Which spikes."""
-
-    brand: str | None = Field(None, max_length=200, description="Name or id of a brand.")
-    state: SpikeState | None = Field(None, description="open or resolved.")
-
-
-@router.get("/spikes", response_model=Page[SpikeOut], operation_id="list_spikes")
-def list_spikes(services: ServicesDep, query: Annotated[SpikeQuery, Query()]) -> Response:
-    """Spikes, the latest onset first."""
-    with services.database.read() as session:
-        rows = spikes.page(
-            session,
-            brand_id=None if query.brand is None else brand_id(session, query.brand),
-            state=query.state,
-            before=_spike_before(query.cursor),
-            limit=query.limit + 1,
-        )
-        told = _spikes(session, rows)
-    cursor = None
-    if len(told) > query.limit:
-        last = rows[query.limit - 1]
-        cursor = encode_cursor(f"spike:{to_us(last.onset_at)}:{last.id}")
-    return Json({"items": told[: query.limit], "next_cursor": cursor})
-
-
-@router.get("/spikes/{spike_id}", response_model=SpikeOut, operation_id="get_spike")
-def get_spike(services: ServicesDep, spike_id: Id) -> Response:
-    """One spike."""
-    with services.database.read() as session:
-        return Json(_spikes(session, [history.get_spike(session, spike_id)])[0])
-
-
-def _spike_before(cursor: str | None) -> tuple[datetime, int] | None:
-    if cursor is None:
-        return None
-    kind, *rest = decode_cursor(cursor).split(":")
-    if kind != "spike" or len(rest) != 2 or not all(n.isdecimal() and len(n) < 17 for n in rest):
-        raise InvalidInput(
-            "This cursor is not of this list.", field="cursor", hint="Begin without a cursor."
-        )
-    return from_us(int(rest[0])), int(rest[1])
-
-
-def _spikes(session: Session, rows: Sequence[SpikeRow]) -> list[dict[str, Any]]:
-    names = _brand_names(session, {row.brand_id for row in rows})
-    told = []
-    for row in rows:
-        rest = dict(row.explanation)
-        drivers = {name: rest.pop(name, []) for name in Drivers.model_fields}
-        told.append(
-            {
-                "id": row.id,
-                "brand": names[row.brand_id],
-                "series": row.dimension,
-                "state": row.state,
-                "onset": row.onset_at,
-                "opened_at": row.opened_at,
-                "updated_at": row.updated_at,
-                "resolved_at": row.resolved_at,
-                "expected": row.expected,
-                "observed": row.observed,
-                "score": row.score,
-                "drivers": drivers,
-                "explanation": rest,
-                "mention_ids": row.mention_ids,
-                "alert_id": row.alert_id,
-            }
-        )
-    return told
-
-
-def _brand_names(session: Session, ids: set[int]) -> Mapping[int, dict[str, Any]]:
-    rows = session.execute(select(BrandRow.id, BrandRow.name).where(BrandRow.id.in_(ids)))
-    return {id_: {"id": id_, "name": name} for id_, name in rows}
-
 
 # --- alerts --------------------------------------------------------------------------------------
 
@@ -240,7 +105,7 @@ def get_alert(services: ServicesDep, alert_id: Id) -> Response:
 def alerts_told(session: Session, rows: Sequence[AlertRow]) -> list[dict[str, Any]]:
     """Alerts as ``AlertOut`` tells them."""
     ids = [row.id for row in rows]
-    names = _brand_names(session, {row.brand_id for row in rows})
+    names = brand_names(session, {row.brand_id for row in rows})
     grouped = history.spikes_of(session, ids)
     scores = alerts.rules_of(session, ids)
     known = rules.by_ids(session, {rule_id for of in scores.values() for rule_id in of})

@@ -56,9 +56,17 @@ class Subject:
     told: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, row: Any, brand: str, *, now: datetime, competitor: bool = False) -> Subject:
-        """The spike of a ``SpikeRow`` with its stored explanation."""
-        told = row.explanation or {}
+    def of(
+        cls,
+        row: Any,
+        brand: str,
+        *,
+        now: datetime,
+        competitor: bool = False,
+        told: Mapping[str, Any] | None = None,
+    ) -> Subject:
+        """The spike of a ``SpikeRow`` with its stored explanation, or another one ``told``."""
+        told = told or row.explanation or {}
         return cls(
             brand=brand,
             dimension=row.dimension,

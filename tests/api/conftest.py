@@ -15,10 +15,12 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from listener.errors import InvalidInput, TargetForbidden
+from listener.pipeline.causes import filter_of_spike, recount_spike
 from listener.pipeline.rollup import distinct
 from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import access, buckets, channels
+from listener.store.tables import SpikeRow
 from listener.store.work import Database
 from listener.types import Brand, Credential, Kind, MatchMode, Param, SourceSpec
 
@@ -70,6 +72,14 @@ class Wired:
         """As the real one does."""
         found = buckets.mentions_between(session, brand_id, since, until)
         return distinct(found, more["by"], more["places"], more["wanted"])
+
+    def spike_filter(self, row: SpikeRow, *, now: datetime) -> dict[str, str]:
+        """As the real one does."""
+        return filter_of_spike(row, now=now, count_flagged=self.settings.count_flagged)
+
+    def recount_spike(self, session: Session, row: SpikeRow, *, now: datetime) -> dict[str, Any]:
+        """As the real one does."""
+        return recount_spike(session, row, now=now, settings=self.settings)
 
     def source_specs(self) -> Sequence[Mapping[str, Any]]:
         """The source, as JSON."""

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from api.deps import Page
 from api.routes import alerts, brands, channels, keys, stats, watches
+from api.routes import spikes as spike_routes
 from builders import NOW, a_mention, a_read_mention, stored_brand, stored_watch
 from listener.pipeline.rollup import roll_up
 from listener.pipeline.screening import screen
@@ -298,7 +299,7 @@ def test_spikes_say_what_was_expected_and_seen(
     found = pages(client, "/spikes")
     assert [spike["id"] for spike in found] == [1, 3, 2]  # by onset
     first = found[0]
-    alerts.SpikeOut.model_validate(first)
+    spike_routes.SpikeOut.model_validate(first)
     assert first["onset"] == "2025-03-10T11:00:00Z"
     assert (first["state"], first["series"], first["score"]) == ("open", "complaint", 4.2)
     assert (first["expected"], first["observed"]) == (1.5, 10.0)
@@ -306,7 +307,14 @@ def test_spikes_say_what_was_expected_and_seen(
     assert first["mention_ids"] == [3, 1]
     assert first["explanation"] == {"authors": 9}
     assert [spike["id"] for spike in pages(client, "/spikes", state="resolved")] == [3, 2]
-    assert client.get(f"{V1}/spikes/1").json() == first
+    assert first["text"]["ko"]["title"] == "불만 10건, 평소의 6.7배"
+    assert (first["line"], first["writers"]) == (None, [])
+    # One by itself is counted anew: by the filter that it names.
+    one = client.get(f"{V1}/spikes/1").json()
+    spike_routes.SpikeOut.model_validate(one)
+    assert one["filter"]["complaint"] == "true"
+    listed = client.get(f"{V1}/mentions", params={**one["filter"], "limit": 500}).json()["items"]
+    assert one["explanation"]["mentions"] == one["observed"] == len(listed)
     is_problem(client.get(f"{V1}/spikes/9"), 404, "not-found")
     is_problem(client.get(f"{V1}/spikes?state=closed"), 400, "invalid")
     is_problem(client.get(f"{V1}/spikes?cursor=c3Bpa2U6eA"), 400, "invalid")
