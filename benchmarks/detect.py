@@ -1,303 +1,241 @@
 """The spike detector on made-up series, beside two plain rules on the same ones.
 
-A rolling 24-hour z-score is shown at the usual limit of 3, and at the first one that is about as
-quiet as ours; the other rule is twice the previous hour.
+The rules: a bucket above mean + 3 standard deviations of the last 24 hours; and twice as many in
+the last hour as in the one before, at least 5. Alarms less than an hour apart are one. An incident
+is noticed by an alarm from its begin to an hour after its end; an alarm up to six hours after the
+end belongs to it, any other is a false one. Delays count what was missed as infinite.
 
-Run: ``.venv/bin/python benchmarks/detect.py [--seed N] [--series N]``. Prints CPU time per bucket,
-the share of planted waves that were noticed, how late, and false alarms per series and 30 days.
-"floor" is a loop over the same buckets that only makes verdicts: what no detector can go below.
+Run: ``python -m benchmarks detect`` or ``.venv/bin/python -m benchmarks.detect [--seed N]
+[--series N] [--quick]``. Prints false alarms per series and 30 days, what share of incidents was
+noticed, and how late; then CPU time. What the series are is told in ``_series.py``.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import random
-import statistics
 import time
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks._series import PER_DAY, PER_HOUR, TRAINING, Floats, Incident, Series, make
 from listener.detect.batch import DetectorBatch
 from listener.detect.csvfile import detect_rows
 from listener.detect.policy import Policy
 from listener.detect.spike import Detector
-from listener.types import Bucket, Coverage, Verdict
+from listener.types import Bucket, Coverage
 
 STEP = timedelta(minutes=5)
-PER_DAY = timedelta(days=1) // STEP
-PER_HOUR = PER_DAY // 24
-DAYS = 35
-TRAINING_DAYS = 10  # not scored
-ZONE = ZoneInfo("Asia/Seoul")
-START = datetime(2026, 1, 4, 15, tzinfo=UTC)  # Monday 00:00 in Seoul
-MEANS = (0.1, 0.6, 3.0, 15.0, 100.0)  # mentions in five minutes
+START = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday
+AFTER = PER_HOUR  # an alarm may come so much after the end
+SHADOW = 6 * PER_HOUR  # and belongs to the incident for as long
 
-# How busy each hour of the day is, a working day with peaks at noon and in the evening.
-HOURS = (4, 2, 2, 1, 1, 2, 4, 7, 9, 10, 10, 11, 13, 11, 10, 10, 10, 11, 12, 13, 14, 13, 10, 7)
-USUAL = statistics.fmean(HOURS)
-
-# A wave: hours it lasts, and times the usual rate at its height.
-SHAPES = {"jolt x2": (3, 2.0), "jolt x4": (3, 4.0), "swell x2": (12, 2.0), "swell x4": (12, 4.0)}
-LEAST_EXTRA = 8.0  # mentions in all, or nobody would call it a wave
-GRACE = PER_HOUR  # an alarm may come this much after the end
-SHADOW = 6 * PER_HOUR  # and belongs to the wave for as long
+Flags = NDArray[np.bool_]
+Rule = Callable[[Sequence[Series]], Flags]
 
 
-Step = Callable[[Bucket], bool]
+def ours(data: Sequence[Series]) -> Flags:
+    """The detector, all series together; flags of shape (series, bucket)."""
+    counts = np.array([series.counts for series in data]).T.copy()
+    batch = DetectorBatch(Policy(step=STEP), len(data))
+    flags = [batch.step(START + i * STEP, row).is_spike for i, row in enumerate(counts)]
+    return np.array(flags).T
 
 
-@dataclass
-class Wave:
-    """Buckets [first, last] carry it."""
-
-    shape: str
-    first: int
-    last: int
+def above_the_day(data: Sequence[Series]) -> Flags:
+    """Mean + 3 standard deviations of the 24 hours before."""
+    return np.array([_above_the_day(series.counts) for series in data])
 
 
-@dataclass
-class Series:
-    """Buckets, and the waves in them."""
-
-    buckets: list[Bucket] = field(default_factory=list)
-    waves: list[Wave] = field(default_factory=list)
-
-
-def poisson(rng: random.Random, mean: float) -> int:
-    """Knuth's product for small means, the rounded normal for large ones."""
-    if mean > 60:
-        return max(0, round(rng.gauss(mean, math.sqrt(mean))))
-    limit, product, count = math.exp(-mean), rng.random(), 0
-    while product > limit:
-        product *= rng.random()
-        count += 1
-    return count
+def _above_the_day(counts: Floats) -> Flags:
+    known = np.nan_to_num(counts)
+    seen = np.maximum(_sums(~np.isnan(counts), PER_DAY), 1.0)
+    mean = _sums(known, PER_DAY) / seen
+    deviation = np.sqrt(np.maximum(_sums(known * known, PER_DAY) / seen - mean * mean, 0.0))
+    flags = np.zeros(len(counts), bool)
+    flags[PER_DAY:] = counts[PER_DAY:] > (mean + 3.0 * deviation)[:-1]
+    return flags
 
 
-def make(mean: float, rng: random.Random, *, with_waves: bool) -> Series:
-    """Hour and weekday rhythm, a mood that wanders from hour to hour, copies, one outage."""
-    series = Series()
-    length = DAYS * PER_DAY
-    weekend = rng.uniform(0.5, 0.9)
-    rates = []
-    mood = 0.0
-    for i in range(length):
-        if i % PER_HOUR == 0:
-            mood = 0.7 * mood + rng.gauss(0, 0.12)
-        rate = mean * HOURS[i // PER_HOUR % 24] / USUAL * math.exp(mood)
-        rates.append(rate * (weekend if i // PER_DAY % 7 >= 5 else 1.0))
-    extra = [0.0] * length
-    if with_waves:
-        shapes = rng.sample(sorted(SHAPES), len(SHAPES))
-        for n, day in enumerate(range(TRAINING_DAYS + 1, DAYS - 3, 4)):
-            _plant(series, rates, extra, shapes[n % len(shapes)], day * PER_DAY, rng)
-    out = rng.randrange(3 * PER_DAY, TRAINING_DAYS * PER_DAY)
-    for i in range(length):
-        at = START + i * STEP
-        if out <= i < out + 5 * PER_HOUR:
-            series.buckets.append(Bucket(at, None, Coverage.UNKNOWN))
-            continue
-        count = poisson(rng, rates[i] + extra[i])
-        # One post in ten is repeated at once by somebody.
-        count += sum(rng.random() < 0.1 for _ in range(min(count, 200)))
-        series.buckets.append(Bucket(at, count))
-    return series
+def twice_the_hour(data: Sequence[Series]) -> Flags:
+    """Twice the previous hour, at least 5."""
+    counts = np.nan_to_num(np.array([series.counts for series in data]))
+    hours = np.array([_sums(row, PER_HOUR) for row in counts])
+    flags = np.zeros(counts.shape, bool)
+    now, before = hours[:, PER_HOUR:], hours[:, :-PER_HOUR]
+    flags[:, -now.shape[1] :] = (now >= 5) & (now > 2 * before)
+    return flags
 
 
-def _plant(
-    series: Series, rates: list[float], extra: list[float], shape: str, day: int, rng: random.Random
-) -> None:
-    hours, times = SHAPES[shape]
-    first = day + rng.randrange(PER_DAY)
-    buckets = range(first, first + hours * PER_HOUR)
-    swell = [
-        1.0 if shape.startswith("jolt") else (i + 1) / len(buckets) for i in range(len(buckets))
-    ]
-    added = [rates[i] * (times - 1) * s for i, s in zip(buckets, swell, strict=True)]
-    lift = max(1.0, LEAST_EXTRA / max(sum(added), 1e-9))
-    for i, amount in zip(buckets, added, strict=True):
-        extra[i] += amount * lift
-    series.waves.append(Wave(shape, buckets.start, buckets.stop - 1))
+def _sums(values: Floats | Flags, length: int) -> Floats:
+    """Of ``length`` neighbours, for each place where there are so many."""
+    total: Floats = np.append(0.0, np.cumsum(values, dtype=float))
+    return total[length:] - total[:-length]
 
 
-class RollingZ:
-    """The named baseline: standard deviations above the mean of the last 24 hours."""
-
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
-        self._counts: deque[int] = deque()
-        self._sum = self._squares = 0.0
-
-    def step(self, bucket: Bucket) -> bool:
-        """Whether the bucket stands out."""
-        count = bucket.count
-        if count is None:
-            return False
-        n = len(self._counts)
-        hit = False
-        if n == PER_DAY:
-            mean = self._sum / n
-            sd = math.sqrt(max(self._squares / n - mean * mean, 0.0))
-            hit = count > mean + self._limit * sd
-            old = self._counts.popleft()
-            self._sum -= old
-            self._squares -= old * old
-        self._counts.append(count)
-        self._sum += count
-        self._squares += count * count
-        return hit
-
-
-class TwiceTheHour:
-    """The other plain rule: at least 5 in the last hour, and more than twice the hour before."""
+class Score:
+    """What a rule did on some series."""
 
     def __init__(self) -> None:
-        self._counts: deque[int] = deque(maxlen=2 * PER_HOUR)
+        self.false = 0
+        self.days = 0.0
+        self.delays: dict[tuple[str, str], list[float]] = {}  # by shape and size, in buckets
 
-    def step(self, bucket: Bucket) -> bool:
-        """Whether the last hour stands out."""
-        self._counts.append(bucket.count or 0)
-        counts = list(self._counts)
-        now, before = sum(counts[-PER_HOUR:]), sum(counts[:-PER_HOUR])
-        return len(counts) == 2 * PER_HOUR and now >= 5 and now > 2 * before
+    def add(self, series: Series, flags: Flags) -> None:
+        """Count one series."""
+        flagged = np.nonzero(flags)[0]
+        begins = flagged[np.append(True, np.diff(flagged) > PER_HOUR)] if len(flagged) else flagged
+        begins = begins[begins >= TRAINING]
+        taken = np.zeros(len(flags), bool)
+        for incident in series.incidents:
+            taken[incident.first : incident.last + SHADOW + 1] = True
+            delays = self.delays.setdefault((incident.shape, incident.size), [])
+            delays.append(_delay(incident, begins, flags))
+        self.false += int((~taken[begins]).sum())
+        self.days += float((~taken[TRAINING:]).sum()) / PER_DAY
 
+    @property
+    def rate(self) -> float:
+        """False alarms per series and 30 days."""
+        return 30 * self.false / max(self.days, 1e-9)
 
-def floor(bucket: Bucket) -> Verdict:
-    """A verdict that says nothing."""
-    return Verdict(
-        at=bucket.at,
-        count=bucket.count,
-        expected=0.0,
-        score=0.0,
-        is_spike=False,
-        window=STEP,
-        observed=0.0,
-        window_expected=0.0,
-    )
-
-
-def our_detector() -> Step:
-    """What is measured."""
-    kept = Detector(Policy(step=STEP), ZONE)
-    return lambda bucket: kept.step(bucket).is_spike
-
-
-def rolling_z(limit: float) -> Callable[[], Step]:
-    """The z-score with a limit."""
-    return lambda: RollingZ(limit).step
-
-
-def twice_the_hour() -> Step:
-    """The ratio rule."""
-    return TwiceTheHour().step
-
-
-def nothing() -> Step:
-    """The floor."""
-    return lambda bucket: floor(bucket).is_spike
-
-
-def alarms(flags: list[bool]) -> Iterator[int]:
-    """Where an alarm begins; flags less than an hour apart are one."""
-    last = -PER_DAY
-    for i, flag in enumerate(flags):
-        if flag:
-            if i - last > PER_HOUR and i >= TRAINING_DAYS * PER_DAY:
-                yield i
-            last = i
-
-
-def measure(name: str, new: Callable[[], Step], data: list[Series]) -> tuple[float, str]:
-    """False alarms per series and 30 days, and one line of the table."""
-    found: dict[str, list[bool]] = {shape: [] for shape in SHAPES}
-    delays: list[int] = []
-    false = 0
-    seconds = 0.0
-    for series in data:
-        step = new()
-        before = time.process_time()
-        flags = [step(bucket) for bucket in series.buckets]
-        seconds += time.process_time() - before
-        starts = list(alarms(flags))
-        for wave in series.waves:
-            hits = [i for i in starts if wave.first <= i <= wave.last + GRACE]
-            found[wave.shape].append(bool(hits))
-            delays += [hits[0] - wave.first] if hits else []
-        false += sum(not any(w.first <= i <= w.last + SHADOW for w in series.waves) for i in starts)
-    rate = 30 * false / len(data) / (DAYS - TRAINING_DAYS)
-    per_bucket = 1e6 * seconds / sum(len(series.buckets) for series in data)
-    every = [hit for hits in found.values() for hit in hits]
-    cells = [f"{name:17}", f"{per_bucket:5.1f} µs/bucket", f"false alarms {rate:6.2f}"]
-    cells.append(f"recall {statistics.fmean(every):4.0%}")
-    cells += [f"{shape} {statistics.fmean(hits):4.0%}" for shape, hits in found.items()]
-    cells.append(f"delay {5 * statistics.median(delays):.0f} min" if delays else "delay -")
-    return rate, " | ".join(cells)
-
-
-def together(data: list[Series], copies: int = 50, buckets: int = PER_DAY) -> float:
-    """Microseconds of CPU per series and bucket where many are stepped together."""
-    counts = np.array(
-        [
-            [math.nan if b.count is None else b.count for b in series.buckets[:buckets]]
-            for series in data
-            for _ in range(copies)
+    def some(self, sizes: str = "SML", shapes: Iterable[str] = ()) -> list[float]:
+        """Delays of incidents."""
+        wanted = set(shapes)
+        return [
+            delay
+            for (shape, size), delays in self.delays.items()
+            for delay in delays
+            if size in sizes and (not wanted or shape in wanted)
         ]
-    )
-    batch = DetectorBatch(Policy(step=STEP), len(counts), ZONE)
-    before = time.process_time()
-    for i in range(buckets):
-        batch.step(START + i * STEP, counts[:, i])
-    return 1e6 * (time.process_time() - before) / counts.size
+
+    def cells(self) -> str:
+        """One line of the table."""
+        shares = "  ".join(f"{size} {_share(self.some(size))}" for size in "SML")
+        return f"false alarms {self.rate:6.2f} | {shares}"
 
 
-def csv_rate(series: Series) -> float:
-    """Rows per CPU second through the CSV edge."""
-    lines = ["timestamp,count"]
-    lines += [
-        f"{b.at:%Y-%m-%d %H:%M:%S},{'' if b.count is None else b.count}" for b in series.buckets
-    ]
-    before = time.process_time()
-    rows = sum(1 for _ in detect_rows(lines))
-    return rows / (time.process_time() - before)
+def _delay(incident: Incident, begins: NDArray[np.int64], flags: Flags) -> float:
+    hits = begins[(begins >= incident.first) & (begins <= incident.last + AFTER)]
+    if len(hits):
+        return float(hits[0] - incident.first)
+    # It may have been on for up to an hour, by chance or because the outage before was one.
+    stands = flags[max(0, incident.first - PER_HOUR) : incident.first].any()
+    long = flags[max(0, incident.first - 2 * PER_HOUR) : incident.first - PER_HOUR].any()
+    return 0.0 if stands and not long else math.inf
 
 
-def main() -> None:
-    """Make the series and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--series", type=int, default=3, help="series per volume; every third has no wave"
-    )
-    options = parser.parse_args()
-    rng = random.Random(options.seed)
-    data = [make(mean, rng, with_waves=n % 3 != 2) for mean in MEANS for n in range(options.series)]
-    waves = sum(len(series.waves) for series in data)
-    print(f"seed {options.seed}: {len(data)} series of {DAYS} days, {waves} waves")
-    ours, line = measure("detector", our_detector, data)
-    print(line)
-    for limit in (3, 4, 6, 8, 12, 16, 24):
-        theirs, line = measure(f"z-score 24 h > {limit}", rolling_z(limit), data)
-        if limit == 3 or theirs <= max(ours, 0.5):
-            print(line)
-        if theirs <= max(ours, 0.5):
-            break
-    print(measure("twice the hour", twice_the_hour, data)[1])
-    print(f"{together(data):.1f} µs per series and bucket, many stepped together")
-    print(measure("floor", nothing, data)[1])
-    print(f"CSV: {csv_rate(data[0]):,.0f} rows per CPU second")
-    detector = Detector(Policy(step=STEP), ZONE)
-    for bucket in data[-1].buckets[: 5 * PER_DAY]:
-        detector.step(bucket)
+def _share(delays: Sequence[float]) -> str:
+    if not delays:
+        return "   -"
+    return f"{sum(delay < math.inf for delay in delays) / len(delays):4.0%}"
+
+
+def _quantile(delays: Sequence[float], share: float) -> str:
+    if not delays:
+        return "-"
+    delay = sorted(delays)[min(len(delays) - 1, int(share * len(delays)))]
+    return "missed" if delay == math.inf else f"{5 * delay:.0f} min"
+
+
+RULES: Sequence[tuple[str, Rule]] = (
+    ("detector", ours),
+    ("mean + 3 sd, 24 h", above_the_day),
+    ("twice the hour", twice_the_hour),
+)
+
+
+def compare(data: Sequence[Series]) -> None:
+    """All rules on the same series: by kind, then the usual kind by level and by shape."""
+    for name, rule in RULES:
+        flags = rule(data)
+        by_kind: dict[str, Score] = {}
+        by_level: dict[float, Score] = {}
+        for series, row in zip(data, flags, strict=True):
+            by_kind.setdefault(series.kind, Score()).add(series, row)
+            if series.kind == "usual":
+                by_level.setdefault(series.level, Score()).add(series, row)
+        print(f"\n{name}")
+        for kind, score in by_kind.items():
+            print(f"  {kind:8} {score.cells()}")
+        for level, score in by_level.items():
+            print(f"  usual, {level:6g} in 5 min: {score.cells()}")
+        print_shapes(by_kind["usual"])
+
+
+def print_shapes(score: Score) -> None:
+    """Recall by shape and size, and delays."""
+    for shape in ("step", "ramp", "burst", "slow"):
+        shares = "  ".join(f"{size} {_share(score.some(size, [shape]))}" for size in "SML")
+        print(f"  usual, {shape:5}: {shares}")
+    sharp = ("step", "burst")
+    for what, sizes in (("large", "L"), ("medium", "M")):
+        delays = score.some(sizes, sharp)
+        half, most = _quantile(delays, 0.5), _quantile(delays, 0.9)
+        print(f"  usual, delay of {what} steps and bursts: median {half}, p90 {most}")
+
+
+def cpu(data: Sequence[Series]) -> None:
+    """Microseconds of CPU per series and bucket: alone, from a file, and many together."""
+    chosen = [series for series in data if series.kind == "usual"][:: max(1, len(data) // 40)]
+    alone = from_file = 0.0
+    for series in chosen:
+        buckets = [
+            Bucket(START + i * STEP, None, Coverage.UNKNOWN)
+            if math.isnan(count)
+            else Bucket(START + i * STEP, int(count))
+            for i, count in enumerate(series.counts)
+        ]
+        detector = Detector(Policy(step=STEP))
+        before = time.process_time()
+        for bucket in buckets:
+            detector.judge(bucket.at, bucket.count, bucket.coverage)
+        alone += time.process_time() - before
+        lines = ["timestamp,count"]
+        lines += [f"{b.at:%Y-%m-%d %H:%M:%S},{'' if b.count is None else b.count}" for b in buckets]
+        before = time.process_time()
+        for _ in detect_rows(lines):
+            pass
+        from_file += time.process_time() - before
+    each = 1e6 / (len(chosen) * len(chosen[0].counts))
+    print("\nCPU per series and bucket")
+    print(f"  alone {alone * each:.1f} µs, by `listener detect` {from_file * each:.1f} µs")
+    for size in (300, 3000):
+        print(f"  {size} together {_together(data, size):.1f} µs")
     before = time.process_time()
     for _ in range(200):
         detector.copy()
     print(f"copy of a state: {1e6 * (time.process_time() - before) / 200:.0f} µs")
+
+
+def _together(data: Sequence[Series], size: int, buckets: int = PER_DAY) -> float:
+    """The third day: learning, fitted once, judged."""
+    counts = np.array([data[n % len(data)].counts[: 3 * buckets] for n in range(size)]).T.copy()
+    batch = DetectorBatch(Policy(step=STEP), size)
+    for i in range(2 * buckets):
+        batch.step(START + i * STEP, counts[i])
+    before = time.process_time()
+    for i in range(2 * buckets, 3 * buckets):
+        batch.step(START + i * STEP, counts[i])
+    return 1e6 * (time.process_time() - before) / size / buckets
+
+
+def main() -> None:
+    """Make the series and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--series", type=int, default=9, help="series of each kind and volume")
+    parser.add_argument("--quick", action="store_true", help="three of each")
+    options = parser.parse_args()
+    data = make(options.seed, 3 if options.quick else options.series)
+    planted = sum(len(series.incidents) for series in data)
+    days = len(data[0].counts) / PER_DAY
+    print(f"seed {options.seed}: {len(data)} series of {days:.0f} days, {planted} incidents")
+    compare(data)
+    cpu(data)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ HEAVY = 0.15  # shape of the tail of peaks
 
 # Heights above HOT at which peaks are counted, for series whose tails are heavier than that.
 EDGES = tuple(1.25 * 1.6**n for n in range(13))  # chance alone seldom goes so high
-ENOUGH = 3.5  # peaks that high show what the series does; fewer may have been incidents
+ENOUGH = 4.0  # peaks that high show what the series does; fewer may have been incidents
 PARETO = 2.0  # index of the tail beyond: twice as high is a quarter as frequent
 
 

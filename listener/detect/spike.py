@@ -206,6 +206,11 @@ class Detector:
         """Whether a spike is on after the last bucket."""
         return self._incident.onset_at is not None
 
+    @property
+    def dispersions(self) -> list[float]:
+        """By window, the shortest first: counts have variance ``mean + dispersion * mean**2``."""
+        return list(self._spread)
+
     def step(self, bucket: Bucket) -> Verdict:
         """Judge the next bucket and learn from it. ValueError if it is not after the last one."""
         expected, score, best = self.judge(bucket.at, bucket.count, bucket.coverage)
