@@ -151,11 +151,18 @@ class Paced:
     no more than a fifth of the time.
     """
 
-    def __init__(self, call: Callable[[], object], *, at_least: timedelta) -> None:
+    def __init__(
+        self,
+        call: Callable[[], object],
+        *,
+        at_least: timedelta,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._call = call
+        self._clock = clock
         self._at_least = at_least.total_seconds()
         self._wanted = threading.Event()
-        self._ended = -self._at_least
+        self._ended = clock() - self._at_least
         self._took = 0.0
 
     def want(self) -> None:
@@ -164,7 +171,7 @@ class Paced:
 
     def tick(self) -> None:
         """Call it if it is time."""
-        began = time.monotonic()
+        began = self._clock()
         rested = began - self._ended
         if rested < self._at_least and not (self._wanted.is_set() and rested >= 4 * self._took):
             return
@@ -172,7 +179,7 @@ class Paced:
         try:
             self._call()
         finally:
-            self._ended = time.monotonic()
+            self._ended = self._clock()
             self._took = self._ended - began
 
 

@@ -21,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from listener.store import outbox
 from webserver import Play, WebServer
 
 WHOLE = "하늘마트 배송이 너무 늦어요. 택배가 아직도 안 왔어요"
@@ -264,3 +265,38 @@ def test_the_sample_web_ends_with_its_parent(wait: Callable[..., Any]) -> None:
 def _python(code: str) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as process:
         yield process
+
+
+def test_killed_in_mid_delivery_the_message_comes_again_under_its_id(
+    make_install: Callable[..., Any], server: WebServer, wait: Callable[..., Any]
+) -> None:
+    """A receiver has read the request and answers slowly; the process dies; nothing is lost."""
+    install = make_install({"LISTENER_ALLOW_PRIVATE_HOSTS": "127.0.0.1"})
+    server.pages["/hook"] = [Play(how="silent"), Play()]
+    install.ok("channel", "add", "ops", f"{server.url}/hook")
+    with install.services() as services, services.database.write() as work:
+        outbox.put(
+            work.session,
+            channel_id=1,
+            alert_id=None,
+            event="test",
+            refs={},
+            now=datetime.now(UTC),
+        )
+        work.commit()
+    process = install.start("work")
+    wait(lambda: server.seen)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (row,) = install.rows("SELECT state, attempts, claim_token FROM outbox")
+    assert (row["state"], row["attempts"]) == ("pending", 1)
+    assert row["claim_token"]
+    install.change("UPDATE outbox SET claim_until = 0")  # as if the two minutes were over
+    install.change("DELETE FROM lease")
+    install.start("work")
+    wait(lambda: len(server.seen) == 2)
+    wait(lambda: install.rows("SELECT 1 FROM outbox WHERE state = 'sent'"))
+    first, second = server.seen
+    assert first.headers["webhook-id"] == second.headers["webhook-id"]
+    assert first.body == second.body
+    assert len(install.rows("SELECT 1 FROM delivery")) == 1

@@ -176,3 +176,29 @@ def test_stopping_does_not_wait_for_ever_and_then_keeps_the_lease(
 def _holder(database: Database) -> str | None:
     with database.read() as session:
         return leases.holder_of(session, LEASE, now=utc_now())
+
+
+def test_a_nudge_brings_a_task_forward_or_has_it_run_once_more(
+    made: Callable[..., Scheduler],
+) -> None:
+    calls: list[float] = []
+    go = threading.Event()
+
+    def slow() -> None:
+        calls.append(time.monotonic())
+        go.wait(10)
+
+    scheduler = made(Task("slow", timedelta(hours=1), slow))
+    scheduler.nudge("slow")  # not started yet: nothing happens
+    scheduler.start()
+    scheduler.nudge("slow")
+    wait_for(lambda: len(calls) == 1)
+    for _ in range(3):
+        scheduler.nudge("slow")  # it runs: once more is enough
+    go.set()
+    wait_for(lambda: len(calls) == 2)
+    time.sleep(0.2)
+    assert len(calls) == 2
+    scheduler.stop(5)
+    scheduler.nudge("slow")
+    assert len(calls) == 2

@@ -15,11 +15,13 @@ from fakes import FakeCollector, FakeReader, FakeRegistry
 from listener.pipeline.collect import Runner
 from listener.pipeline.ingest import Ingest
 from listener.runtime.clock import utc_now
-from listener.runtime.tasks import Collecting, Work, answer_job
+from listener.runtime.tasks import Collecting, Delivering, Paced, Work, answer_job
 from listener.runtime.wiring import Services, build
 from listener.settings import Settings
-from listener.store import jobs, outbox, watches
+from listener.store import channels, jobs, outbox, watches
 from listener.types import Batch, State
+from office import SECRET
+from webserver import Play, WebServer
 
 
 class SlowCollector(FakeCollector):
@@ -134,3 +136,68 @@ def test_a_job_that_cannot_be_done_says_why(services: Services) -> None:
     )
     assert refused.state == "failed"
     assert "127.0.0.1" in refused.error
+
+
+def test_a_wanted_look_comes_soon_but_takes_a_fifth_of_the_time_at_most() -> None:
+    now, calls = [100.0], []
+
+    def look() -> None:
+        calls.append(now[0])
+        now[0] += 2.0
+
+    paced = Paced(look, at_least=timedelta(minutes=1), clock=lambda: now[0])
+    for seconds, wanted in ((0, False), (20, False), (0, True), (0, True), (5, True), (3, True)):
+        now[0] += seconds
+        if wanted:
+            paced.want()
+        paced.tick()
+    # At once; then because it was wanted 20 s after; then only 8 s after its end.
+    assert calls == [100.0, 122.0, 132.0]
+    now[0] += 61
+    paced.tick()
+    assert calls[3:] == [195.0]
+
+
+def test_a_receiver_that_hangs_holds_up_no_other(services: Services) -> None:
+    with WebServer() as server:
+        server.pages["/slow"] = Play(how="silent")
+        server.pages["/quick"] = Play()
+        services.settings = services.settings.model_copy(
+            update={"allow_private_hosts": "127.0.0.1", "request_timeout": 3.0}
+        )
+        with services.database.write() as work:
+            for name in ("slow", "quick"):
+                made = channels.add(
+                    work.session,
+                    name=name,
+                    kind="webhook",
+                    address=services.secrets.encrypt(f"{server.url}/{name}"),
+                    address_shown=name,
+                    secret=services.secrets.encrypt(SECRET),
+                    language="ko",
+                    now=utc_now(),
+                )
+                for number in range(3):
+                    outbox.put(
+                        work.session,
+                        channel_id=made.id,
+                        alert_id=None,
+                        event="test",
+                        event_key=str(number),
+                        refs={},
+                        now=utc_now(),
+                    )
+            work.commit()
+        delivering = Delivering(services)
+        delivering.tick()
+        began = time.monotonic()
+        while server.paths.count("/quick") < 3 and time.monotonic() - began < 2.5:
+            delivering.tick()
+            time.sleep(0.02)
+        assert server.paths.count("/quick") == 3
+        assert server.paths.count("/slow") == 1
+        delivering.close()
+        assert delivering.wait(10) == []
+        with services.database.read() as session:
+            states = [one.state for one in outbox.listing(session)]
+    assert sorted(states) == ["pending"] * 3 + ["sent"] * 3
