@@ -1,8 +1,8 @@
 """The detector of shares and means on made-up series of several kinds.
 
 Run: ``.venv/bin/python benchmarks/shares.py [--series N] [--days N] [--quick]``. Prints, for each
-size of a brand and kind of series, false alarms per series and 30 days, the share of planted changes
-for the worse that were noticed while they lasted and how late, and CPU time per bucket.
+size of a brand and kind of series, false alarms per series and 30 days, the share of planted
+changes for the worse that were noticed while they lasted and how late, and CPU time per bucket.
 
 Kinds: negatives (each mention is either or not), stars (1 to 5, mostly at the ends), scores
 (-1 to 1). "Steady" ones have one share all the time; "moody" ones have a rhythm of the day and
