@@ -34,6 +34,8 @@ from listener.store.upsert import among, chunks, table_of
 DAY_US: Final = 86_400_000_000
 
 _EVENT_US = type_coerce(MatchRow.event_at, BigInteger)
+# Without the addition SQLite would walk through all matches of the brand for each key.
+_BRAND = MatchRow.brand_id + 0
 
 
 class Key(NamedTuple):
@@ -121,7 +123,7 @@ def _of_stories(
     copy = table_of(MentionStoryRow).alias("copy")
     copies = wanted.join(copy, copy.c.story_id == wanted.c.id).join(
         table_of(MatchRow),
-        (MatchRow.mention_id == copy.c.mention_id) & (MatchRow.brand_id == wanted.c.brand_id),
+        (MatchRow.mention_id == copy.c.mention_id) & (_BRAND == wanted.c.brand_id),
     )
     for (id_, _), first in _firsts(session, copies, wanted, where):
         yield first._replace(story_id=id_)
@@ -142,7 +144,7 @@ def _of_authors(
         & (at_us < wanted.c.day_us + DAY_US),
     ).join(
         table_of(MatchRow),
-        (MatchRow.mention_id == wrote.c.id) & (MatchRow.brand_id == wanted.c.brand_id),
+        (MatchRow.mention_id == wrote.c.id) & (_BRAND == wanted.c.brand_id),
     )
     for (id_, _), first in _firsts(session, posts, wanted, where):
         yield first._replace(author_id=id_)
