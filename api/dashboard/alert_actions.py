@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from sqlalchemy.orm import Session
 from starlette.responses import Response
 
+from api.dashboard import rule_words
 from api.dashboard.forms import ANYWHERE, Form, Sent
 from api.dashboard.names import Pair
 from api.dashboard.view import PageView, View
@@ -23,7 +24,6 @@ from listener.errors import InvalidInput, NotFound
 from listener.store import access, alerts, brands, planned, rules, spikes
 from listener.store.access import User
 from listener.store.tables import AlertRow
-from listener.types import Rule
 
 router = APIRouter()
 
@@ -57,7 +57,8 @@ _FLASHES = {
 class Acting:
     """An alert with what can be done about it now. ``form`` holds what was refused, if anything.
 
-    ``failed`` is the action whose form to show open. ``rules`` are those that wanted the alert.
+    ``failed`` is the action whose form to show open. ``rules`` are those that wanted the
+    alert, by id.
     """
 
     alert: AlertRow
@@ -65,7 +66,7 @@ class Acting:
     back: str
     people: Sequence[User]
     names: Mapping[int, str]
-    rules: Sequence[Rule]
+    rules: Mapping[int, str]
     is_snoozed: bool
     muted_until: datetime | None
     today: date
@@ -120,7 +121,7 @@ def acting(
         back=str(spike_id or ""),
         people=[user for user in users if user.disabled_at is None],
         names={user.id: user.name or user.email for user in users},
-        rules=wanted,
+        rules={rule.id: rule_words.title(view, rule) for rule in wanted},
         is_snoozed=alert.snoozed_until is not None and alert.snoozed_until > view.now,
         muted_until=max(muted) if wanted and len(muted) == len(wanted) else None,
         today=view.say.local(view.now).date(),

@@ -101,11 +101,11 @@ def _channels(session: Session, form: Form) -> dict[int, str]:
 # --- from a rule to fields -----------------------------------------------------------------------
 
 
-def values_of(rule: Rule) -> dict[str, str]:
+def values_of(view: View, rule: Rule) -> dict[str, str]:
     """The fields of the form that say the same as the rule."""
     values = {
         "brand": str(rule.brand_id or ""),
-        "name": rule.name,
+        "name": rule_words.title(view, rule),
         "signal": rule.signal.value,
         "sensitivity": rule.sensitivity.value,
         "by": rule.by.value,
@@ -166,7 +166,7 @@ def rule_of(view: View, form: Form, present: Rule | None = None) -> Rule | None:
     if form.errors:
         return None
     brand_id = int(form.get("brand"))
-    name = form.get("name")
+    name = rule_words.stored_name(form.get("name"), present)
     if not name:
         name = rule_words.suggested(view, fields["signal"], fields["scope"])[:200]
     base = present or Rule(id=0, brand_id=brand_id, name=name, signal=fields["signal"])
@@ -261,15 +261,15 @@ def _steps(view: View, form: Form) -> tuple[Step, ...]:
             if (match := re.fullmatch(rf"step{number}_ch(\d{{1,15}})", name)) and value
         )
         if who == "some" and not ids:
-            form.errors[f"step{number}"] = view.say(
+            form.errors[f"step{number}_who"] = view.say(
                 "알릴 채널을 하나 이상 골라 주세요.", "Choose one channel at least."
             )
         if number and not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", after):
-            form.errors[f"step{number}"] = view.say("시간을 골라 주세요.", "Choose a time.")
+            form.errors[f"step{number}_who"] = view.say("시간을 골라 주세요.", "Choose a time.")
             continue
         span = timedelta(minutes=float(after)) if number else timedelta(0)
         if found and span <= found[-1].after:
-            form.errors[f"step{number}"] = view.say(
+            form.errors[f"step{number}_who"] = view.say(
                 "앞 단계보다 늦은 시간을 골라 주세요.", "Choose a time later than the step before."
             )
         chosen = None if who in ("all", "") else tuple(ids) if who == "some" else ()
@@ -300,7 +300,7 @@ def _quiet(view: View, form: Form) -> dict[str, int | None]:
             form.errors[name] = view.say(
                 "시각은 22:00처럼 적어 주세요.", "Write a time such as 22:00."
             )
-    if not form.errors and found["quiet_from"] == found["quiet_to"]:
+    if found["quiet_from"] is not None and found["quiet_from"] == found["quiet_to"]:
         form.errors["quiet_to"] = view.say(
             "시작과 끝이 같습니다. 다른 시각을 적어 주세요.", "It ends when it begins."
         )

@@ -80,7 +80,7 @@ def new(view: PageView) -> Response:
     first = next((str(one.id) for one in every if not one.competitor), "")
     rule = Rule(id=0, brand_id=0, name="", signal=Signal.COMPLAINTS)
     brand = query.get("brand", "")
-    values = rule_form.values_of(rule) | {"brand": brand if brand in known else first}
+    values = rule_form.values_of(view, rule) | {"brand": brand if brand in known else first}
     return _form(view, Form(values), None)
 
 
@@ -107,7 +107,7 @@ def edit(view: PageView, rule_id: Id) -> Response:
     """The form of a rule."""
     with view.services.database.read() as session:
         rule = rules.get(session, rule_id)
-    return _form(view, Form(rule_form.values_of(rule)), rule)
+    return _form(view, Form(rule_form.values_of(view, rule)), rule)
 
 
 @router.post(HOME + "/{rule_id}")

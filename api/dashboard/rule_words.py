@@ -82,6 +82,14 @@ def title(view: View, rule: Rule) -> str:
     return rule.name
 
 
+def stored_name(typed: str, rule: Rule | None) -> str:
+    """What is stored for a name that was typed: that of a rule that came with the brand is kept in
+    Korean, as ``title`` tells it in the reader's language.
+    """
+    known = TITLES.get(rule.origin) if rule else None
+    return known[0] if known and typed in known else typed
+
+
 def suggested(view: View, signal: Signal, scope: Scope) -> str:
     """A name for a rule that was given none."""
     what = view.say(*_SHORT[signal])

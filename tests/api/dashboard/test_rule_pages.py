@@ -161,9 +161,9 @@ def test_the_form_says_the_rule_again(
         ({"signal": "weather"}, "signal", "골라 주세요"),
         ({"brand": ""}, "brand", "어느 브랜드인지"),
         ({"topic": "*", "source": "feed"}, "topic", "한 곳에서만"),
-        ({"step0_who": "some"}, "step0", "하나 이상"),
+        ({"step0_who": "some"}, "step0_who", "하나 이상"),
         ({"step1_after": "60", "step1_who": "all", "step2_after": "30", "step2_who": "all"},
-         "step2", "늦은 시간"),
+         "step2_who", "늦은 시간"),
         ({"quiet": "yes", "quiet_from": "night", "quiet_to": "07:00"}, "quiet_from", "22:00처럼"),
         ({"quiet": "yes", "quiet_from": "07:00", "quiet_to": "07:00"}, "quiet_to", "같습니다"),
         ({"remind": "1"}, "remind", "5분보다"),
@@ -321,3 +321,12 @@ def test_a_test_that_is_not_there_or_cannot_be(
         work.commit()
     answer = client.post("/backtests", data=token | {"rule": str(rule.id)})
     assert "지난 일로 시험할 수 없습니다" in answer.text
+
+
+def test_a_rule_that_came_with_the_brand_is_called_in_the_language_of_the_reader(
+    page: TestClient, send: Callable[..., Any], empty: Services
+) -> None:
+    assert 'value="Complaints rise"' in page.get("/rules/1?lang=en").text
+    send("/rules/1", **RULE | {"name": "Complaints rise"})
+    with empty.database.read() as session:
+        assert rules.get(session, 1).name == "불만 급증"
