@@ -18,6 +18,7 @@ from listener.alert.calibration import Mark, strictness
 from listener.alert.life import advance_alerts
 from listener.alert.timing import reminder_at
 from listener.detect.catalogue import threshold_of
+from listener.errors import StorageError
 from listener.pipeline.calling import Caller, hours_of
 from listener.pipeline.telling import Teller, states_of
 from listener.settings import Settings
@@ -44,7 +45,7 @@ class Reminders:
         with self._database.read() as session:
             waiting = self._waiting(session, now)
             marked = _untaught(session)
-        done += sum(self._see_to(brand_id, now) for brand_id in waiting)
+        done += sum(self._safely(brand_id, now) for brand_id in waiting)
         return done + (self._teach(now) if marked else 0)
 
     # --- what was held ---------------------------------------------------------------------------
@@ -78,6 +79,16 @@ class Reminders:
         """The brands with something to tell, to remind of, or to hand on."""
         caller = Caller(session, now, self._hours)
         return sorted({row.brand_id for row in _open(session) if _is_due(caller, row, now)})
+
+    def _safely(self, brand_id: int, now: datetime) -> int:
+        try:
+            return self._see_to(brand_id, now)
+        except StorageError:
+            raise
+        except Exception:
+            # What one brand's alerts bring out must not keep the others waiting.
+            log.exception("the alerts of brand %s could not be seen to", brand_id)
+            return 0
 
     def _see_to(self, brand_id: int, now: datetime) -> int:
         done = 0

@@ -331,3 +331,26 @@ def test_what_is_held_of_a_false_alarm_is_never_told(sqlite: Database, settings:
     assert desk.told() == []
     desk.spike(observed=90, score=4.0, escalated=True)  # but it is more than what was marked
     assert desk.told() == ["alert.opened"]
+
+
+def test_trouble_with_one_brand_keeps_no_other_waiting(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = desk.add_brand("Bada")
+    desk.add_rule(other)
+    desk.spike()
+    desk.spike(brand=other)
+    sees_to = Reminders._see_to
+
+    def fails_once(self: Reminders, brand_id: int, now: datetime) -> int:
+        if brand_id == desk.brand.id:
+            raise ValueError("a bug")
+        return sees_to(self, brand_id, now)
+
+    monkeypatch.setattr(Reminders, "_see_to", fails_once)
+    desk.wait(minutes=30)
+    assert [row.alert_id for row in desk.rows() if row.event == "alert.reminder"] == [2]
+    assert f"the alerts of brand {desk.brand.id} could not be seen to" in caplog.text
+    monkeypatch.undo()
+    desk.remind()
+    assert desk.told().count("alert.reminder") == 2
