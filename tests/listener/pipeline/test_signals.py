@@ -12,7 +12,7 @@ from sqlalchemy import select
 from builders import NOW, a_mention, a_read_mention, a_reading, stored_brand
 from listener.analyze.themes import Said
 from listener.detect.lifecycle import Ongoing, Opened, Resolved
-from listener.pipeline.signals import Signals, SignalSpike
+from listener.pipeline.signals import Known, Signals, SignalSpike
 from listener.settings import Settings
 from listener.store import engagement
 from listener.store.tables import (
@@ -433,3 +433,25 @@ def test_what_was_said_before_is_not_new(topics: Keeper) -> None:
     found = topics.look(NOW + 2 * HOUR)
     assert all(one.facts["usual"] == 7 for one in found)
     assert not found or found[0].spike.peak_score < 2
+
+
+def test_a_replay_of_the_past_gives_what_was_given_live(viral: Keeper) -> None:
+    """With all that came later stored already; looks by what was known at each."""
+    id_ = viral.post("big", NOW)
+    times = [NOW + hours * HOUR for hours in (1, 2, 3, 5, 10, 18)]
+    likes = [20, 700, 710, 2900, 2950, 2950]
+    live = []
+    for at, count in zip(times, likes, strict=True):
+        viral.read(id_, at, count)
+        live += viral.look(at)
+    assert len(live) > 2
+
+    known: dict[str, Known] = {}
+    again = []
+    replay = Signals(viral.settings)
+    with viral.database.read() as session:
+        for at in times:
+            found = replay.look(session, viral.brand, viral.rules, now=at, known=known)
+            known |= {one.dimension: Known(spike=one.spike, facts=one.facts) for one in found}
+            again += found
+    assert [replace(one, row_id=None) for one in live] == again
