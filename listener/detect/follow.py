@@ -57,9 +57,14 @@ def follow(
         news = min(news, life.risen_at)
 
     def judge(by: Any, bucket: Bucket, final: bool) -> Judged:
+        was_on = by.is_spike
         verdict = by.step(bucket)
         if not is_open and _begins_at(verdict.onset_at, back_fills):
             verdict = replace(verdict, is_spike=False)
+        elif was_on and verdict.onset_at is not None:
+            # What goes on since a time that is no news any more is not when this surge began.
+            begins = max(verdict.onset_at, bucket.at + STEP - verdict.window)
+            verdict = replace(verdict, onset_at=begins)
         return Judged(verdict, bucket.coverage, final)
 
     judged = []

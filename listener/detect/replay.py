@@ -392,6 +392,11 @@ class _Noting:
         self._detector, self._expected, self._passed = detector, expected, passed
         self.judge, self.copy = detector.judge, detector.copy
 
+    @property
+    def is_spike(self) -> bool:
+        """As the detector says."""
+        return bool(self._detector.is_spike)
+
     def step(self, bucket: Any) -> Verdict:
         """As the detector does."""
         verdict: Verdict = self._detector.step(bucket)

@@ -123,7 +123,7 @@ def _of_stories(
     copy = table_of(MentionStoryRow).alias("copy")
     copies = wanted.join(copy, copy.c.story_id == wanted.c.id).join(
         table_of(MatchRow),
-        (MatchRow.mention_id == copy.c.mention_id) & (_BRAND == wanted.c.brand_id),
+        (MatchRow.mention_id == copy.c.mention_id) & (wanted.c.brand_id == _BRAND),
     )
     for (id_, _), first in _firsts(session, copies, wanted, where):
         yield first._replace(story_id=id_)
@@ -144,7 +144,7 @@ def _of_authors(
         & (at_us < wanted.c.day_us + DAY_US),
     ).join(
         table_of(MatchRow),
-        (MatchRow.mention_id == wrote.c.id) & (_BRAND == wanted.c.brand_id),
+        (MatchRow.mention_id == wrote.c.id) & (wanted.c.brand_id == _BRAND),
     )
     for (id_, _), first in _firsts(session, posts, wanted, where):
         yield first._replace(author_id=id_)
