@@ -182,7 +182,7 @@ class Teller:
             facts = self._caller.tell(row, "alert.escalated", but=fresh)
             self._write(row, "escalated", facts)
         if "alert.resolved" in told:
-            row.summary = summary_of(row, spikes.of_alert(self._session, row.id))
+            row.summary = alerts.summary_of(row, spikes.of_alert(self._session, row.id))
             row.waiting_since = None
             self._write(row, "resolved", self._caller.tell(row, "alert.resolved"))
 
@@ -193,6 +193,7 @@ class Teller:
 
     def _ask_anew(self, row: AlertRow, *, reopened: bool, was: str | None) -> None:
         """It is more than what people saw: whoever saw to it has to be asked again."""
+        row.summary = None
         if row.verdict in ("false", "planned"):
             row.verdict = row.verdict_at = None  # what was judged is in the history
         row.acknowledged_at = row.acknowledged_by = None
@@ -247,47 +248,6 @@ def states_of(session: Session, rows: Iterable[AlertRow]) -> list[AlertState]:
         )
         for row in by_id.values()
     ]
-
-
-def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
-    """An alert that is over, in numbers. Those of mentions are of its largest spike, as the spikes
-    of one event count the same mentions.
-
-    Keys: from, to, minutes (from the first onset to the end of the last spike), spikes, spike_id,
-    series, observed, expected, score, stories, authors, topics (names, strongest first), severity,
-    acknowledged_after_min (None = nobody did), reminders, and ended where no calm ended it: silent
-    (nothing was collected any more) or unwatched (no rule listens any more).
-    """
-    wanted = [spike for spike in members if spike.wanted] or list(members)
-    if not wanted:
-        return {}
-    lead = max(wanted, key=lambda spike: (spike.observed - spike.expected, spike.score))
-    begin = min(spike.onset_at for spike in wanted)
-    end = max(spike.resolved_at or row.resolved_at or row.updated_at for spike in wanted)
-    told = lead.explanation or {}
-    seen = row.acknowledged_at
-    ended = {spike.detail.get("ended", "") for spike in wanted}
-    summary = {
-        "from": begin.isoformat(),
-        "to": end.isoformat(),
-        "minutes": round((end - begin).total_seconds() / 60),
-        "spikes": len(members),
-        "spike_id": lead.id,
-        "series": lead.dimension,
-        "observed": lead.observed,
-        "expected": round(lead.expected, 2),
-        "score": round(max(spike.score for spike in wanted), 2),
-        "stories": told.get("stories"),
-        "authors": told.get("authors"),
-        "topics": [one["name"] for one in told.get("topics", [])[:3]],
-        "severity": row.severity,
-        "acknowledged_after_min": (
-            None if seen is None else round((seen - row.opened_at).total_seconds() / 60)
-        ),
-        "reminders": row.reminders,
-    }
-    # Where one of them ended in calm, the event did.
-    return summary | ({"ended": min(ended)} if all(ended) else {})
 
 
 def _what(event: Event) -> What:

@@ -126,6 +126,47 @@ def refs_of(session: Session, alert_id: int) -> dict[str, Any]:
     return {"alert_id": alert_id, "spike_ids": [row.id for row in rows]}
 
 
+def summary_of(row: AlertRow, members: Sequence[SpikeRow]) -> dict[str, Any]:
+    """An alert that is over, in numbers. Those of mentions are of its largest spike, as the spikes
+    of one event count the same mentions.
+
+    Keys: from, to, minutes (from the first onset to the end of the last spike), spikes, spike_id,
+    series, observed, expected, score, stories, authors, topics (names, strongest first), severity,
+    acknowledged_after_min (None = nobody did), reminders, and ended where no calm ended it: silent
+    (nothing was collected any more) or unwatched (no rule listens any more).
+    """
+    wanted = [spike for spike in members if spike.wanted] or list(members)
+    if not wanted:
+        return {}
+    lead = max(wanted, key=lambda spike: (spike.observed - spike.expected, spike.score))
+    begin = min(spike.onset_at for spike in wanted)
+    end = max(spike.resolved_at or row.resolved_at or row.updated_at for spike in wanted)
+    told = lead.explanation or {}
+    seen = row.acknowledged_at
+    ended = {spike.detail.get("ended", "") for spike in wanted}
+    summary = {
+        "from": begin.isoformat(),
+        "to": end.isoformat(),
+        "minutes": round((end - begin).total_seconds() / 60),
+        "spikes": len(members),
+        "spike_id": lead.id,
+        "series": lead.dimension,
+        "observed": lead.observed,
+        "expected": round(lead.expected, 2),
+        "score": round(max(spike.score for spike in wanted), 2),
+        "stories": told.get("stories"),
+        "authors": told.get("authors"),
+        "topics": [one["name"] for one in told.get("topics", [])[:3]],
+        "severity": row.severity,
+        "acknowledged_after_min": (
+            None if seen is None else round((seen - row.opened_at).total_seconds() / 60)
+        ),
+        "reminders": row.reminders,
+    }
+    # Where one of them ended in calm, the event did.
+    return summary | ({"ended": min(ended)} if all(ended) else {})
+
+
 def _locked(session: Session, alert_id: int) -> AlertRow:
     row = session.get(AlertRow, alert_id)
     if row is None:
@@ -364,6 +405,7 @@ def _close(session: Session, row: AlertRow, *, now: datetime) -> None:
     if row.state != "open":
         return
     row.state, row.resolved_at = "resolved", now
+    row.summary = summary_of(row, spikes.of_alert(session, row.id))
     refs = refs_of(session, row.id) | {"verdict": row.verdict}
     for channel_id, heard in held.told(session, row.id).items():
         if heard:
@@ -381,7 +423,7 @@ def _close(session: Session, row: AlertRow, *, now: datetime) -> None:
 def _open_again(session: Session, row: AlertRow) -> None:
     """It was closed by mistake: it goes on if its spikes do. Nobody is told."""
     if any(spike.state == "open" for spike in spikes.of_alert(session, row.id)):
-        row.state, row.resolved_at = "open", None
+        row.state, row.resolved_at, row.summary = "open", None, None
 
 
 def _unplan(session: Session, row: AlertRow) -> None:

@@ -235,7 +235,7 @@ def test_an_alert_that_comes_back_asks_anew(desk: Desk) -> None:
     desk.now += HOUR
     desk.spike(observed=20)
     alert = desk.alert()
-    assert (alert.state, alert.acknowledged_at) == ("open", None)
+    assert (alert.state, alert.acknowledged_at, alert.summary) == ("open", None, None)
     assert desk.history() == [
         *("opened", "acknowledged", "resolved", "reopened", "escalated"),
     ]

@@ -163,6 +163,14 @@ def test_nothing_is_done_to_what_is_not_there_or_over(desk: Desk) -> None:
         desk.act("planned", name="sale", until=desk.now + HOUR)
 
 
+def test_what_people_close_is_summed_up(desk: Desk) -> None:
+    desk.now += HOUR
+    summary = desk.act("mark", verdict="false").summary
+    assert summary is not None
+    assert (summary["minutes"], summary["observed"], summary["spikes"]) == (60, 12.0, 1)
+    assert desk.act("mark", verdict=None).summary is None  # it goes on
+
+
 def test_a_mark_keeps_what_was_judged(desk: Desk) -> None:
     desk.act("mark", verdict="false")
     rule = str(desk.rule.id)
