@@ -23,6 +23,7 @@ from listener.detect.profile import fit_profile
 from listener.detect.surprise import LN10, Floats, nb_surprises
 
 Flags = NDArray[np.bool_]
+EVERY = slice(None)
 FAR = 10**9  # buckets since something that never was
 
 
@@ -130,7 +131,7 @@ class DetectorBatch:
         price = spike.ALERT_PRICE * np.log10(1.0 + self._alerts)
         score = np.where(warm, highest - price, spike.UNJUDGED)
         self._calibrate(surprises, warm & complete)
-        self._follow(best, surprise, surprises, score, warm, complete)
+        self._follow(best, surprise, told.max(axis=0), score, warm, complete)
         self._seen += complete
         self._learn(seen, expected, factor, moment, best, surprise, complete)
         self._at = (self._at + 1) % self._rows
@@ -184,15 +185,16 @@ class DetectorBatch:
         found = (n * own + prior * self._prior_spread) / (n + prior)
         self._next_spread = np.maximum(found, spike.LEAST_DISPERSION)
 
-    def _settle(self) -> None:
-        rate = (self._clusters + 1.0) / (self._days + 1.0 / self._clusters_prior)
-        self._rarity = np.log10(30.0 * rate)
-        scale = (cal.EARLIER_PEAKS / LN10 + self._heights) / (
-            cal.EARLIER_PEAKS + self._peaks * cal.CLIPPED_PEAK
+    def _settle(self, some: slice | NDArray[np.int64] = EVERY) -> None:
+        """What scores need, of all series or of ``some``."""
+        rate = (self._clusters[:, some] + 1.0) / (self._days[some] + 1.0 / self._clusters_prior)
+        self._rarity[:, some] = np.log10(30.0 * rate)
+        scale = (cal.EARLIER_PEAKS / LN10 + self._heights[:, some]) / (
+            cal.EARLIER_PEAKS + self._peaks[:, some] * cal.CLIPPED_PEAK
         )
-        self._scale = np.maximum(1 / LN10, scale)
+        self._scale[:, some] = np.maximum(1 / LN10, scale)
         # The tail falls with the edge.
-        self._anchor = (self._tail >= cal.ENOUGH).sum(axis=0) - 1
+        self._anchor[:, some] = (self._tail[:, :, some] >= cal.ENOUGH).sum(axis=0) - 1
 
     def _score(self, surprises: Floats) -> Floats:
         excess = surprises - cal.HOT
@@ -235,13 +237,13 @@ class DetectorBatch:
             height = np.minimum(self._peak - cal.HOT, cal.MOST_PEAK * self._scale)
             self._heights += np.where(over, height, 0.0)
             self._peak[over] = 0.0
-            self._settle()
+            self._settle(which[1])
 
     def _follow(
         self,
         best: NDArray[np.int64],
         surprise: Floats,
-        surprises: Floats,
+        held: Floats,
         score: Floats,
         warm: Flags,
         complete: Flags,
@@ -250,7 +252,6 @@ class DetectorBatch:
         each = np.arange(self.size)
         self._rest += 1
         was_open = self.is_spike & warm
-        held = np.maximum.accumulate(surprises)[self._reach - 1, each]
         hot = was_open & (held >= cal.HOT)
         self._top = np.where(hot, np.maximum(self._top, held), self._top)
         self._calm = np.where(hot, 0.0, self._calm + (was_open & complete))
