@@ -67,7 +67,7 @@ def begin(view: View, rule: Rule) -> Response:
     if rule.id:
         with view.services.database.read() as session:
             stored = rules.get(session, rule.id)
-        if any(getattr(stored, name) != getattr(rule, name) for name in _DIFFERS):
+        if not _same(stored, rule):
             before = stored
     return _ask(view, before or rule, rule if before else None, _USUAL)
 
@@ -124,7 +124,10 @@ def save(view: PageView, job_id: Id, form: Sent) -> Response:
     fields = {name: getattr(rule, name) for name in ("name", *_DIFFERS)}
     try:
         with view.services.database.write() as work:
-            if rule.id:
+            twin = _stored(work.session, rule)
+            if twin is not None and _same(twin, rule):
+                rule_id = twin.id  # sent twice
+            elif rule.id:
                 rules.update(work.session, rule.id, now=view.now, **fields)
                 rule_id = rule.id
             else:
@@ -146,6 +149,18 @@ def _rules_of(job: JobRow) -> list[Rule]:
     """The rule that was tried, and the one beside it, with the ids of stored ones."""
     told = [job.payload["rule"], job.payload.get("compare")]
     return [rule_json.from_json(one) for one in told if one]
+
+
+def _stored(session: Session, rule: Rule) -> Rule | None:
+    """The rule as it is stored; for one that was not, another that says the same."""
+    if rule.id:
+        return rules.by_ids(session, [rule.id]).get(rule.id)
+    found = rules.of_brand(session, rule.brand_id)
+    return next((one for one in found if one.name == rule.name and _same(one, rule)), None)
+
+
+def _same(one: Rule, other: Rule) -> bool:
+    return all(getattr(one, name) == getattr(other, name) for name in _DIFFERS)
 
 
 # --- showing -------------------------------------------------------------------------------------
@@ -186,12 +201,12 @@ def show(view: PageView, job_id: Id) -> Response:
         tried = _rules_of(job)
         brand = brands.get(session, tried[0].brand_id)
         names = {row.id: row.name for row in channels.listing(session)}
-        stored = rules.by_ids(session, [rule.id for rule in tried if rule.id])
+        stored = [_stored(session, rule) for rule in tried]
         state = _state(session, view, job)
     result = job.result or {}
     sides = [
-        _side(view, code, rule, result.get(code), stored.get(rule.id), (brand.name, names), tried)
-        for code, rule in zip("ab", tried, strict=False)
+        _side(view, code, rule, result.get(code), twin, (brand.name, names), tried)
+        for code, rule, twin in zip("ab", tried, stored, strict=False)
     ]
     return view.render(
         "_backtest.html" if view.is_fragment else "backtest.html",
@@ -245,9 +260,7 @@ def _side(
     tried: Sequence[Rule],
 ) -> Side:
     brand, names = called
-    is_stored = stored is not None and all(
-        getattr(stored, name) == getattr(rule, name) for name in _DIFFERS
-    )
+    is_stored = stored is not None and _same(stored, rule)
     if len(tried) == 1:
         name = view.say("이 설정", "These settings")
     elif is_stored:

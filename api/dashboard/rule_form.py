@@ -17,11 +17,12 @@ from api.dashboard.names import LANGUAGES, Pair
 from api.dashboard.view import View
 from listener.errors import InvalidInput
 from listener.rules import EACH, FACETS, HAPPENING, MOST_STEPS, check
-from listener.store import brands, channels
-from listener.store.tables import BucketRow, WatchRow
+from listener.store import brands, channels, stats
+from listener.store.tables import WatchRow
 from listener.types import By, Rule, Scope, Sensitivity, Severity, Signal, Step
 
 MINUTES = (15, 30, 60, 120, 240)  # offered for the next step, and for reminders
+LATELY = timedelta(days=28)
 _LEAST_STEPS = 3  # places for steps that the form always has
 _COUNTRY = re.compile("[A-Za-z]{2}")
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::\d{2})?")
@@ -47,7 +48,7 @@ def choices(session: Session, view: View, form: Form) -> Choices:
         field: {value} if (value := form.get(field)) and value != EACH else set()
         for field in FACETS
     }
-    seen = _seen(session)
+    seen = _seen(session, view, form)
     sources = used["source"] | {
         row for row in session.scalars(select(WatchRow.source).distinct()) if row
     }
@@ -70,14 +71,15 @@ def choices(session: Session, view: View, form: Form) -> Choices:
     )
 
 
-def _seen(session: Session) -> dict[str, set[str]]:
-    """Languages and countries that were counted."""
+def _seen(session: Session, view: View, form: Form) -> dict[str, set[str]]:
+    """Languages and countries that the brand was spoken of in lately."""
     found: dict[str, set[str]] = {}
-    wanted = BucketRow.dimension.like("language:%") | BucketRow.dimension.like("country:%")
-    query = select(BucketRow.dimension).where(BucketRow.step_s >= 3600, wanted).distinct()
-    for name in session.scalars(query):
-        kind, value = name.split(":")[:2]
-        found.setdefault(kind, set()).add(value)
+    if form.get("brand").isdecimal():
+        counted = stats.dimensions(session, int(form.get("brand")), view.now - LATELY, view.now)
+        for name in counted:
+            kind, _, value = name.partition(":")
+            if kind in ("language", "country") and value and ":" not in value:
+                found.setdefault(kind, set()).add(value)
     return found
 
 

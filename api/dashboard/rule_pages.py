@@ -54,10 +54,12 @@ def listing(view: PageView) -> Response:
     wanted = view.request.query_params.get("brand", "")
     with view.services.database.read() as session:
         every = brands.listing(session)
+        if wanted not in {str(brand.id) for brand in every}:
+            wanted = ""
         groups = [
             (brand, _shown(session, view, brand))
             for brand in sorted(every, key=lambda one: (one.competitor, one.name))
-            if not wanted.isdecimal() or brand.id == int(wanted)
+            if wanted in ("", str(brand.id))
         ]
         has_channel = bool(_channel_names(session))
     return view.render(
@@ -65,7 +67,7 @@ def listing(view: PageView) -> Response:
         groups=groups,
         words=rule_words,
         brands=every,
-        chosen=wanted if wanted.isdecimal() else "",
+        chosen=wanted,
         has_channel=has_channel,
     )
 

@@ -140,6 +140,10 @@ def test_what_was_planned_goes_into_the_calendar(
     assert (event.name, event.factor, event.from_at) == ("봄 세일", 4.0, onset)
     # The day named is in it.
     assert event.to_at.astimezone(SEOUL).date() == last + timedelta(days=1)
+    act("mark", verdict="")
+    assert alert().verdict is None
+    with services.database.read() as session:
+        assert planned.listing(session) == []
 
 
 def test_an_answer_is_kept_and_can_be_taken_back(

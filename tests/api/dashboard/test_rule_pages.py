@@ -307,7 +307,11 @@ def test_a_new_rule_is_saved_from_its_test(
     assert "이 설정으로 저장" in client.get(path).text
     client.post(f"{path}/save", data=token | {"which": "a"})
     assert last(services) != before
-    assert last(services).scope == Scope(topic="delivery")
+    saved = last(services)
+    assert saved.scope == Scope(topic="delivery")
+    assert "저장된 설정" in client.get(path).text
+    client.post(f"{path}/save", data=token | {"which": "a"})
+    assert last(services) == saved  # sent twice, saved once
 
 
 def test_a_test_that_is_not_there_or_cannot_be(
