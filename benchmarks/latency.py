@@ -34,12 +34,20 @@ from typing import Any
 
 from pydantic import SecretStr
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from listener.runtime.wiring import Services, build
 from listener.settings import Settings
-from listener.store import brands, schema, watches
-from listener.store.tables import CoverageRow, DetectorRow, DirtyRow, RunRow
-from listener.types import MatchMode
+from listener.store import brands, rules, schema, watches
+from listener.store.tables import (
+    BrandRow,
+    CoverageRow,
+    DetectorRow,
+    DirtyRow,
+    RunRow,
+    SpikeRow,
+)
+from listener.types import MatchMode, Step
 
 AIM = 5.0  # seconds beyond the polling interval
 HISTORY = timedelta(days=15)  # that the watches cover …
@@ -71,6 +79,7 @@ class Feed:
     items: list[tuple[str, datetime]] = field(default_factory=list)
     shown_at: float | None = None
     polled_at: float | None = None
+    noticed_at: float | None = None
     heard_at: float | None = None
 
     def show(self, chance: random.Random) -> None:
@@ -78,7 +87,7 @@ class Feed:
         now = datetime.now(UTC)
         fresh = [(f"{self.brand} {said} {chance.random():.9f}", now) for said in TROUBLES]
         self.items = fresh + self.items
-        self.shown_at = time.monotonic()
+        self.shown_at = time.time()
 
     def xml(self) -> bytes:
         """The feed as RSS."""
@@ -128,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         body = feed.xml()
         if feed.shown_at is not None and feed.polled_at is None:
-            feed.polled_at = time.monotonic()
+            feed.polled_at = time.time()
         self.send_response(200)
         self.send_header("content-type", "application/rss+xml; charset=utf-8")
         self.send_header("content-length", str(len(body)))
@@ -137,7 +146,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        at = time.monotonic()
+        at = time.time()
         self.send_response(204)
         self.end_headers()
         self.server.heard(json.loads(body), at)
@@ -151,10 +160,17 @@ def set_up(services: Services, world: World, every: timedelta, chance: random.Ra
     schema.upgrade(services.database)
     now = datetime.now(UTC)
     began = now - HISTORY
-    services.add_channel(name="bench", address=f"http://127.0.0.1:{world.port}/hook", secret=None)
+    # A channel for each brand: of many alerts to one channel, all but five come in digests.
+    made = {
+        name: services.add_channel(
+            name=name, address=f"http://127.0.0.1:{world.port}/hook", secret=None
+        ).id
+        for name in world.by_brand
+    }
     with services.database.write() as work:
         for host, feed in world.feeds.items():
             brand = brands.create(work.session, name=feed.brand, now=began)
+            _only_to(work.session, brand.id, made[feed.brand], now)
             watch = watches.create(
                 work.session,
                 source="feed",
@@ -171,6 +187,11 @@ def set_up(services: Services, world: World, every: timedelta, chance: random.Ra
                 CoverageRow(watch_id=watch.id, from_at=began, to_at=now, known_at=began)
             )
         work.commit()
+
+
+def _only_to(session: Session, brand_id: int, channel_id: int, now: datetime) -> None:
+    for rule in rules.of_brand(session, brand_id):
+        rules.update(session, rule.id, steps=(Step(channel_ids=(channel_id,)),), now=now)
 
 
 def _past(brand: str, chance: random.Random) -> Iterator[tuple[str, datetime]]:
@@ -253,9 +274,23 @@ def measure(brand_count: int, every: timedelta) -> list[Feed]:
             deadline = time.monotonic() + every.total_seconds() + 60
             while time.monotonic() < deadline and any(feed.heard_at is None for feed in feeds):
                 time.sleep(0.1)
+        _on_the_way(services, world)
         services.close()
     world.shutdown()
     return feeds
+
+
+def _on_the_way(services: Services, world: World) -> None:
+    """When each alert was noticed: the look that found it began."""
+    with services.database.read() as session:
+        rows = session.execute(
+            select(BrandRow.name, func.min(SpikeRow.opened_at))
+            .join(SpikeRow, SpikeRow.brand_id == BrandRow.id)
+            .where(SpikeRow.alert_id.is_not(None))
+            .group_by(BrandRow.name)
+        ).all()
+    for name, noticed in rows:
+        world.by_brand[name].noticed_at = noticed.timestamp()
 
 
 def told(name: str, values: list[float]) -> str:
@@ -288,6 +323,10 @@ def main() -> int:
     ours = [feed.heard_at - feed.polled_at for feed in heard]  # type: ignore[operator]
     print(told("visible -> webhook received", whole))
     print(told("of it, after the poll", ours))
+    noticed = [f.noticed_at - f.polled_at for f in heard if f.noticed_at and f.polled_at]
+    sent = [f.heard_at - f.noticed_at for f in heard if f.noticed_at and f.heard_at]
+    print(told("  poll -> the look that finds it", noticed))
+    print(told("  that look -> webhook received", sent))
     beyond = max(whole) - options.every
     good = beyond <= AIM and len(heard) == len(feeds)
     print(

@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from listener.alert import message as messages
 from listener.alert import notice as notice_words
 from listener.alert.channels import check_address, open_channel
-from listener.alert.picture import Curve, draw
+from listener.alert.picture import draw
 from listener.alert.sending import Channel, Outgoing, Sent, next_try
 from listener.enrich.rulesfile import category_names, read_rules_text
 from listener.errors import InvalidInput, ListenerError, NotFound, StorageError, TargetForbidden
@@ -33,7 +33,7 @@ from listener.security import Secrets
 from listener.settings import Settings
 from listener.store import channels, outbox, rule_sets
 from listener.store.killpoints import reach
-from listener.store.tables import ChannelRow
+from listener.store.tables import ChannelRow, SpikeRow
 from listener.store.work import Database
 
 log = logging.getLogger(__name__)
@@ -183,14 +183,36 @@ class Deliverer:
             now=now,
         )
         facts = reader.of(message)
-        row = reader.lead_row(facts)
-        curve = None if row is None else curve_of(session, row, tz, now=now)
         return _Telling(
             lambda lang: messages.compose(facts, event, language=lang, tz=tz, named=named),
             lambda: messages.payload(facts, event, tz=tz, named=named),
-            lambda lang: _paint(curve, facts, lang, tz, named),
+            lambda lang: self._picture(facts, lang, tz, named, now),
             thread=f"alert-{facts.alert_id}" if facts.alert_id else "",
         )
+
+    def _picture(
+        self,
+        facts: messages.AlertFacts,
+        language: str,
+        tz: ZoneInfo,
+        named: messages.Named,
+        now: datetime,
+    ) -> bytes | None:
+        """The spike that says most, drawn; None where there is nothing to draw."""
+        lead = facts.lead
+        if lead is None:
+            return None
+        with self.database.read() as session:
+            row = session.get(SpikeRow, lead.spike_id)
+            curve = None if row is None else curve_of(session, row, tz, now=now)
+        if curve is None:
+            return None
+
+        def titled(spoken: str) -> str:
+            return lead.titles.get(spoken) or messages.series_name(lead.dimension, spoken, named)
+
+        title = f"{facts.brand} {titled(language)}"
+        return draw(curve, title=title, english=titled("en"), language=language, tz=tz)
 
     def _named(self, session: Session) -> messages.Named:
         """What topics are called by the rules in use; a topic that these do not know is its key."""
@@ -211,22 +233,3 @@ class Deliverer:
             # Apprise has no guard of its own: judge again what the name resolves to today.
             check_address(row.kind, address, self.guard)
         return open_channel(row.kind, address, secret, lambda: self.session(f"channel-{row.id}"))
-
-
-def _paint(
-    curve: Curve | None,
-    facts: messages.AlertFacts,
-    language: str,
-    tz: ZoneInfo,
-    named: messages.Named,
-) -> bytes | None:
-    """The picture of the spike that says most; None where there is none."""
-    lead = facts.lead
-    if curve is None or lead is None:
-        return None
-
-    def titled(spoken: str) -> str:
-        return lead.titles.get(spoken) or messages.series_name(lead.dimension, spoken, named)
-
-    title = f"{facts.brand} {titled(language)}"
-    return draw(curve, title=title, english=titled("en"), language=language, tz=tz)

@@ -58,10 +58,6 @@ class FactsReader:
             alert = self.session.get(AlertRow, message.alert_id)
         return self._nothing(message) if alert is None else self._alert(alert, message)
 
-    def lead_row(self, facts: AlertFacts) -> SpikeRow | None:
-        """The spike that the picture shows."""
-        return None if facts.lead is None else self.session.get(SpikeRow, facts.lead.spike_id)
-
     @property
     def _base(self) -> str:
         settings = self.settings

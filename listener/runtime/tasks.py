@@ -147,8 +147,8 @@ def _tasks(services: Services, work: Work) -> list[Task]:
 
 
 class Paced:
-    """Calls something soon after it was wanted, and every ``at_least`` anyway, but so that it takes
-    no more than a fifth of the time.
+    """Calls something soon after it was wanted, and every ``at_least`` anyway, but rests in between
+    for as long as it took.
     """
 
     def __init__(
@@ -173,7 +173,7 @@ class Paced:
         """Call it if it is time."""
         began = self._clock()
         rested = began - self._ended
-        if rested < self._at_least and not (self._wanted.is_set() and rested >= 4 * self._took):
+        if rested < self._at_least and not (self._wanted.is_set() and rested >= self._took):
             return
         self._wanted.clear()
         try:

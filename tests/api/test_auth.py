@@ -28,6 +28,7 @@ OPEN = {
     # Senders sign what they post, or bear a token; who does not is told so or finds nothing.
     ("POST", "/hooks/{public_id}"),
     ("POST", "/hooks/{public_id}/{token}"),
+    ("POST", "/api/v1/acknowledge/{token}"),  # the token is signed
 }
 Problem = Callable[..., dict[str, Any]]
 PASSWORD = "correct horse battery"

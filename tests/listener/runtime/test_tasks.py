@@ -138,7 +138,7 @@ def test_a_job_that_cannot_be_done_says_why(services: Services) -> None:
     assert "127.0.0.1" in refused.error
 
 
-def test_a_wanted_look_comes_soon_but_takes_a_fifth_of_the_time_at_most() -> None:
+def test_a_wanted_look_comes_soon_but_rests_as_long_as_it_took() -> None:
     now, calls = [100.0], []
 
     def look() -> None:
@@ -146,16 +146,16 @@ def test_a_wanted_look_comes_soon_but_takes_a_fifth_of_the_time_at_most() -> Non
         now[0] += 2.0
 
     paced = Paced(look, at_least=timedelta(minutes=1), clock=lambda: now[0])
-    for seconds, wanted in ((0, False), (20, False), (0, True), (0, True), (5, True), (3, True)):
+    for seconds, wanted in ((0, False), (20, False), (0, True), (0, True), (1, True), (1, True)):
         now[0] += seconds
         if wanted:
             paced.want()
         paced.tick()
-    # At once; then because it was wanted 20 s after; then only 8 s after its end.
-    assert calls == [100.0, 122.0, 132.0]
+    # At once; then because it was wanted 20 s after; then only 2 s after its end.
+    assert calls == [100.0, 122.0, 126.0]
     now[0] += 61
     paced.tick()
-    assert calls[3:] == [195.0]
+    assert calls[3:] == [189.0]
 
 
 def test_a_receiver_that_hangs_holds_up_no_other(services: Services) -> None:
