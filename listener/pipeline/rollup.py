@@ -258,14 +258,17 @@ def _numbers(
     is_rated = dimension == RATED or dimension.endswith(f":{RATED}")
     values = [_place(mention) if is_rated else mention.score for mention in group]
     scores = [value for value in values if value is not None]
+    new = stories.count(group, dimension, at), authors.count(group, dimension, at)
+    if len(group) == 1:  # as in most buckets of most brands
+        return Numbers(1, 1, 1, sum(scores), len(scores), *new)
     return Numbers(
         count=len(group),
         authors=len({_key(mention, "authors") for mention in group}),
         stories=len({_key(mention, "stories") for mention in group}),
         score_sum=sum(scores),
         scored=len(scores),
-        new_stories=stories.count(group, dimension, at),
-        new_authors=authors.count(group, dimension, at),
+        new_stories=new[0],
+        new_authors=new[1],
     )
 
 
