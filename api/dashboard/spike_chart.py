@@ -56,6 +56,7 @@ class Drawn:
     bars: Sequence[Bar]
     events: Sequence[str]  # holidays and planned events in it, by name
     has_gap: bool
+    is_partial: bool  # some sources were missing at some time
 
 
 def draw(
@@ -74,7 +75,7 @@ def draw(
     size = min(frame.size, -(-(now - frame.start) // frame.step))
     shown = Frame(frame.start, frame.step, max(1, size))
     counts = _counts(session, row, shown, wanted, now)
-    blind = _blind(session, row, shown, now)
+    blind, is_partial = _blind(session, row, shown, now)
     observed = [
         None if blind[place] == 1.0 and not counts.get(place) else counts.get(place, 0)
         for place in range(shown.size)
@@ -109,7 +110,7 @@ def draw(
         },
         "hint": say("누르면 글을 봅니다", "click to see the mentions"),
     }
-    return Drawn(data, bars, [str(one["name"]) for one in events], bool(gaps))
+    return Drawn(data, bars, [str(one["name"]) for one in events], bool(gaps), is_partial)
 
 
 def _growth(view: View, told: Mapping[str, Any]) -> Drawn:
@@ -124,7 +125,7 @@ def _growth(view: View, told: Mapping[str, Any]) -> Drawn:
         "series": [{"name": name, "values": [value for _, value in points]}],
     }
     bars = [Bar(at, int(value), None, None, None, "") for at, value in points]
-    return Drawn(data, bars, (), False)
+    return Drawn(data, bars, (), False, False)
 
 
 def _label(view: View, at: datetime) -> str:
@@ -133,7 +134,7 @@ def _label(view: View, at: datetime) -> str:
 
 
 def _unit(view: View, row: SpikeRow) -> str:
-    name = view.series_name(row.dimension)
+    name = view.series_name(parts_of(row.dimension)[0])
     return {
         By.STORIES: view.say("{s} (같은 글은 한 번)", "{s} (each story once)", s=name),
         By.AUTHORS: view.say("{s} 작성자", "authors of {s}", s=name),
@@ -182,9 +183,11 @@ def _counted_one_by_one(
     return found
 
 
-def _blind(session: Session, row: SpikeRow, frame: Frame, now: datetime) -> list[float]:
-    """Of each bar the share of its time that was not collected. The latest minutes are still on
-    their way: that is no gap.
+def _blind(
+    session: Session, row: SpikeRow, frame: Frame, now: datetime
+) -> tuple[list[float], bool]:
+    """Of each bar the share of its time that was not collected, and whether some sources were
+    missing at another time. The latest minutes are still on their way: that is no gap.
     """
     watches = coverage.of_brand(session, row.brand_id, frame.start, now=now)
     series = build_series({}, watches, start=frame.start, end=frame.end, now=now)
@@ -196,7 +199,8 @@ def _blind(session: Session, row: SpikeRow, frame: Frame, now: datetime) -> list
         place = frame.place(item.bucket.at)
         known[place] += 1
         missing[place] += item.bucket.coverage is Coverage.UNKNOWN
-    return [gone / of if of else 0.0 for gone, of in zip(missing, known, strict=True)]
+    partial = any(one.final and one.bucket.coverage is Coverage.PARTIAL for one in series)
+    return [gone / of if of else 0.0 for gone, of in zip(missing, known, strict=True)], partial
 
 
 _Values = list[float | None]

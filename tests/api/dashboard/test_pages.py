@@ -456,7 +456,7 @@ def test_a_spike_answers_on_one_screen(client: TestClient, services: Services) -
         assert row.alert_id is not None
     text = client.get(f"/spikes/{row.id}").text
     for word in (
-        "배송 불만 급증",
+        "새벽결 · 배송 불만",
         "얼마나 드문가",
         "두드러진 표현",
         "대표 글",
@@ -464,10 +464,10 @@ def test_a_spike_answers_on_one_screen(client: TestClient, services: Services) -
         "평소",
     ):
         assert word in text
-    assert "/mentions?brand=1&amp;topic=delivery&amp;complaint=true&amp;since=" in text
+    assert "/mentions?brand=1&amp;topic=delivery&amp;complaint=true&amp;own=false" in text
     english = client.get(f"/spikes/{row.id}?lang=en").text
-    assert "Spike in complaints about delivery" in english
-    assert "once in 100 years" in english or "about once" in english
+    assert "complaints about delivery, " in english
+    assert "once in 10 years" in english or "about once" in english
 
 
 def test_acknowledging_is_kept(client: TestClient, services: Services, csrf: Csrf) -> None:

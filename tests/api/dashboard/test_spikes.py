@@ -23,6 +23,7 @@ from listener.store import buckets, feed, flags, planned, spikes
 from listener.store.tables import (
     AlertRow,
     BrandRow,
+    CoverageRow,
     DetectorRow,
     MatchRow,
     MentionRow,
@@ -158,8 +159,13 @@ def test_gaps_are_hatched_and_campaigns_marked(client: TestClient, services: Ser
             now=utc_now(),
         )
         kept = work.session.get_one(SpikeRow, row.id)
-        # Onset before the outage of the month: the chart shows the hours without a collection.
         kept.onset_at = utc_now() - timedelta(days=5)
+        work.session.execute(
+            delete(CoverageRow).where(
+                CoverageRow.to_at > utc_now() - timedelta(days=2),
+                CoverageRow.to_at < utc_now() - 12 * HOUR,
+            )
+        )
         work.commit()
     text = client.get(f"/spikes/{row.id}?lang=ko").text
     chart = _chart(text)
