@@ -265,7 +265,7 @@ def test_routes_in_the_docs_exist(web: FastAPI) -> None:
     known |= {"GET /api/v1/openapi.json"}
     for path in PAGES:
         for method, route in re.findall(
-            r"\b(GET|POST|PUT|PATCH|DELETE) (/(?:api|feeds|metrics|healthz|readyz)[\w/{}.]*)",
+            r"\b(GET|POST|PUT|PATCH|DELETE) (/(?:api|feeds|metrics|healthz|readyz)[\w/{}.-]*)",
             path.read_text("utf-8"),
         ):
             assert f"{method} {route.rstrip('.')}" in known, path.name

@@ -151,9 +151,7 @@ def backtest(
 ) -> None:
     """Try a rule on the stored past: when it would have told, how often, and how right.
 
-    Examples:
-      `listener rules backtest 1 --days 90`
-      `listener rules backtest 1 --compare sensitivity=high --compare min_count=10`
+    Example: `listener rules backtest 1 --days 90 --compare sensitivity=high`
     """
     from zoneinfo import ZoneInfo
 
