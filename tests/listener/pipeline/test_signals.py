@@ -447,7 +447,7 @@ def test_a_replay_of_the_past_gives_what_was_given_live(viral: Keeper) -> None:
     assert len(live) > 2
 
     known: dict[str, Known] = {}
-    again = []
+    again: list[SignalSpike] = []
     replay = Signals(viral.settings)
     with viral.database.read() as session:
         for at in times:
