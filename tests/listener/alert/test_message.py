@@ -122,3 +122,67 @@ def test_the_payload_holds_ids_numbers_and_both_texts() -> None:
         {"id": 11, "source": "x", "excerpt": "택배가 사흘째 안 와요", "url": None}
     ]
     assert set(data["text"]) == {"ko", "en"}
+
+
+@pytest.mark.parametrize(
+    ("dimension", "ko", "en"),
+    [
+        ("source:x:complaint", "x 불만", "complaints on x"),
+        ("language:ko:negative", "한국어 부정 언급", "negative mentions in Korean"),
+        ("country:KR", "한국 언급", "mentions from South Korea"),
+        ("share:negative", "부정 비율", "share of negatives"),
+        ("share:negative:topic:delivery", "배송 부정 비율", "share of negatives about delivery"),
+        ("mean:rating", "평균 별점", "mean rating"),
+        ("new:환불 거부", "새 화제 ‘환불 거부’", "the new topic “환불 거부”"),
+        ("viral:12", "빠르게 퍼지는 글", "a post that goes viral"),
+        ("tag:intent:churn", "tag:intent:churn", "tag:intent:churn"),
+    ],
+)
+def test_every_kind_of_series_has_a_name(dimension: str, ko: str, en: str) -> None:
+    assert series_name(dimension, "ko", named) == ko
+    assert series_name(dimension, "en", named) == en
+
+
+def test_a_reminder_says_that_nobody_has_come_and_asks() -> None:
+    facts = replace(FACTS, acknowledge_url="https://listener.example/acknowledge/t")
+    text = compose(facts, "alert.reminder", language="ko", tz=SEOUL)
+    assert text.title.startswith("[미확인] 누리마켓")
+    assert "아직 아무도 확인하지 않았습니다" in text.body
+    assert [address for _, address in text.links] == [facts.acknowledge_url, facts.url]
+    over = compose(facts, "alert.resolved", language="ko", tz=SEOUL)
+    assert [address for _, address in over.links] == [facts.url]
+
+
+def test_the_end_says_who_had_seen_it_and_why_it_was_closed() -> None:
+    facts = replace(
+        FACTS, acknowledged_by="민지", acknowledged_at=NOW, verdict="false", resolved_at=NOW
+    )
+    korean = compose(facts, "alert.resolved", language="ko", tz=SEOUL).body
+    assert "민지 확인" in korean
+    assert "오탐" in korean
+    assert "false alarm" in compose(facts, "alert.resolved", language="en", tz=SEOUL).body
+
+
+def test_a_digest_says_why_it_came_together() -> None:
+    digest = replace(FACTS, spikes=(), alerts=(FACTS, replace(FACTS, resolved_at=NOW)), why="quiet")
+    text = compose(digest, "alert.digest", language="ko", tz=SEOUL)
+    assert text.title == "[모아 알림] 급증 2건"
+    assert "방해 금지" in text.body
+    assert text.body.count("누리마켓 불만 32건") == 2
+    assert text.body.count("(끝남)") == 1
+    assert len(payload(digest, "alert.digest", tz=SEOUL)["alerts"]) == 2
+
+
+def test_a_short_form_keeps_title_and_links() -> None:
+    facts = replace(FACTS, acknowledge_url="https://listener.example/acknowledge/" + "t" * 80)
+    text = compose(facts, "alert.opened", language="ko", tz=SEOUL, named=named)
+    whole = text.within(10_000)
+    assert whole == f"{text.title}\n{text.body}"
+    for limit in (400, 200, 90, 30, 10):
+        short = text.within(limit)
+        assert len(short) <= limit
+        shown = [line.rpartition(": ")[2] for line in short.split("\n") if "https://" in line]
+        assert set(shown) <= {address for _, address in text.links}  # never half a link
+    assert text.within(200).startswith(text.title)
+    assert text.within(200).endswith(facts.url or "")
+    assert "acknowledge" not in text.within(90)
