@@ -294,7 +294,7 @@ def left(url: str) -> dict[str, Any]:
             "buckets": sorted(
                 (
                     *(brands[b.brand_id], b.dimension, b.at, b.count, b.authors, b.stories),
-                    *(round(b.score_sum, 6), b.scored),
+                    *(round(b.score_sum, 6), b.scored, b.new_stories, b.new_authors),
                 )
                 for b in session.scalars(select(BucketRow))
             ),

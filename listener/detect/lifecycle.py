@@ -216,7 +216,8 @@ class _Life:
         verdict = item.verdict
         over_at = verdict.at + self._policy.step
         if item.coverage is Coverage.UNKNOWN:
-            if item.final and over_at - (spike.heard_at or spike.risen_at) >= SILENT:
+            heard_at = spike.heard_at or spike.risen_at
+            if item.final and verdict.at - heard_at >= SILENT:
                 self._end(replace(spike, resolved_at=over_at, ended="silent"))
             return
         self._touched = True

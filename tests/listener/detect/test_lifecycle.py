@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from listener.detect.lifecycle import Judged, Ongoing, Opened, Resolved, SpikeLife, advance
@@ -208,3 +209,36 @@ def test_an_outage_never_caught_up_does_not_fire_either(series: Make) -> None:
     down, up = start + 5 * 288 * STEP, start + (5 * 288 + 108) * STEP
     ticks = [start + timedelta(minutes=10 * i) for i in range(1, 7 * 144)]
     assert collect(buckets, [(start, down), (up, end)], ticks=ticks) == []
+
+
+def unheard(i: int) -> Judged:
+    return Judged(verdict(i), Coverage.UNKNOWN)
+
+
+def test_nothing_collected_for_a_day_ends_it() -> None:
+    spike = opened()
+    day = 288
+    after, events = advance(spike, map(unheard, range(1, day)), POLICY, now=now(day))
+    assert (after, events) == (spike, []), "not yet"
+    after, events = advance(spike, map(unheard, range(1, day + 1)), POLICY, now=now(day + 1))
+    assert after is not None
+    assert (after.ended, after.resolved_at) == ("silent", T + (day + 1) * STEP)
+    assert [type(event) for event in events] == [Ongoing, Resolved]
+    again, events = advance(after, final(verdict(day + 2)), POLICY, now=now(day + 3))
+    assert again is not None
+    assert (again.is_open, again.ended) == (True, ""), "heard of again, it goes on"
+
+
+def test_a_slow_burn_is_a_trend_until_a_short_window_shows_it() -> None:
+    slow = replace(verdict(0), window=timedelta(hours=24))
+    spike, _ = advance(None, final(slow), POLICY, now=now(1))
+    assert spike is not None
+    assert spike.trend
+    weak = replace(verdict(1, score=0.1), window=timedelta(hours=1))
+    spike, _ = advance(spike, final(weak), POLICY, now=now(2))
+    assert spike is not None
+    assert spike.trend, "the hour alone is no surprise"
+    spike, _ = advance(spike, final(verdict(2)), POLICY, now=now(3))
+    assert spike is not None
+    assert not spike.trend
+    assert SpikeLife.load(json.loads(json.dumps(spike.dump()))) == spike
