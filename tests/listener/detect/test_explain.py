@@ -8,7 +8,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from listener.detect.explain import Explanation, SpikeFact, explain
+import pytest
+
+from listener.detect.explain import (
+    Explanation,
+    SpikeFact,
+    Usual,
+    explain,
+    recount,
+    similarity,
+)
 from listener.types import Label
 
 T = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -146,3 +155,71 @@ def test_it_is_json() -> None:
     told = tell(wave(5, topics=("delivery",)), talk(50)).to_json()
     assert json.loads(json.dumps(told)) == told
     assert told["topics"][0]["name"] == "delivery"
+
+
+# --- against the expectation, counted anew, compared ----------------------------------------------
+
+
+def test_the_excess_is_against_what_was_expected_of_these_hours() -> None:
+    facts = [*wave(20, source="x"), *talk(10, first=500, source="shop")]
+    usual = [*talk(60, source="shop"), *talk(20, first=5000, source="x")]
+    told = explain(facts, usual, length=HOUR, usual_length=24 * HOUR, expected=8.0)
+    found = {one.name: one.excess for one in told.sources}
+    assert found == {"x": 18.0, "shop": 4.0}
+    # Of a kind that each mention has one of, the excesses sum to that of the spike.
+    assert sum(found.values()) == len(facts) - 8.0
+
+
+def test_products_versions_and_places_are_drivers() -> None:
+    facts = [
+        *wave(12, product="쿠션", version="2.1", place="강남", country="KR", language="ko"),
+        *talk(6, first=500, product="크림", language="en"),
+    ]
+    told = tell(facts, talk(100, product="크림", language="ko"))
+    assert next((d.name, d.count, d.usual_share) for d in told.products) == ("쿠션", 12, 0.0)
+    assert [d.name for d in told.versions] == ["2.1"]
+    assert [d.name for d in told.places] == ["강남"]
+    assert [d.name for d in told.countries] == ["KR"]
+    assert told.languages[0].name == "ko"
+    assert told.writers == ()  # everybody wrote once
+
+
+def test_who_wrote_is_told_but_not_kept() -> None:
+    told = tell([fact(i, WAVE[0], author_key="a_few") for i in range(5)], talk(50))
+    assert [(one.name, one.count) for one in told.writers] == [("a_few", 5)]
+    assert "a_few" not in json.dumps(told.to_json())
+
+
+def test_the_names_of_the_brand_are_no_phrases() -> None:
+    facts = [fact(i, f"달빛초 파손 심해요 {i}") for i in range(9)]
+    told = explain(facts, [], length=HOUR, usual_length=HOUR, ignored={"달빛초"})
+    assert "달빛초" not in [p.text for p in told.phrases]
+    assert told.phrases
+
+
+def test_counting_anew_keeps_phrases_and_the_usual() -> None:
+    usual = talk(200, topics=("price",), complaint=False)
+    first = tell([*wave(20, topics=("delivery",)), *talk(5, first=500)], usual)
+    kept = json.loads(json.dumps(first.to_json()))
+    fewer = [*wave(12, topics=("delivery",)), *talk(5, first=500)]
+    again = recount(fewer, kept, expected=1.0)
+    assert again.mentions == 17
+    assert again.topics[0].count == 12
+    assert [p.text for p in again.phrases] == [p.text for p in first.phrases]
+    assert set(again.sample_ids) <= {f.mention_id for f in fewer}
+    assert again.usual == first.usual or again.usual.mentions == 200
+    assert again.usual_complaint_share == 0
+    old = recount(fewer, {}, expected=1.0, usual=Usual(mentions=10, counts={"sources": {"x": 10}}))
+    assert old.sources[0].usual_share == 1.0
+
+
+def test_alike_is_what_has_the_same_drivers() -> None:
+    usual = talk(100, source="shop", topics=("price",))
+    courier = tell(wave(20, source="x", topics=("delivery",)), usual).to_json()
+    again = tell(wave(60, source="x", topics=("delivery",)), usual).to_json()
+    other = [fact(i, f"앱이 자꾸 꺼져요 {i}", source="shop", topics=("app",)) for i in range(20)]
+    app = tell(other, usual).to_json()
+    assert similarity(courier, again) > 0.9
+    assert similarity(courier, app) < 0.2
+    assert similarity(courier, courier) == pytest.approx(1.0)
+    assert similarity({}, {}) == similarity(courier, {}) == 0.0
