@@ -144,6 +144,7 @@ def test_english_pages_hold_no_korean_of_ours(client: TestClient) -> None:
         for known in (
             "한국어",
             "새벽결",
+            "달빛초",
             "뷰티뉴스",
             "화장품 포럼",
             "쇼핑몰 리뷰",
