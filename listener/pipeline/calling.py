@@ -47,12 +47,25 @@ class Caller:
         self._now = now
         self._hours = hours
         self._channels: Channels | None = None
+        self._known: dict[int, list[Rule]] = {}
+
+    def know(self, alert_ids: Sequence[int]) -> None:
+        """Read the rules of these alerts at once: they do not change from here on."""
+        self._known |= self._rules_of(alert_ids)
 
     def rules_of(self, alert_id: int) -> list[Rule]:
         """The rules that wanted an alert, as far as they are there and switched on."""
-        ids = alerts.rules_of(self.session, [alert_id])[alert_id]
-        found = rules.by_ids(self.session, ids)
-        return [found[id_] for id_ in sorted(found) if found[id_].enabled]
+        if alert_id in self._known:
+            return self._known[alert_id]
+        return self._rules_of([alert_id])[alert_id]
+
+    def _rules_of(self, alert_ids: Sequence[int]) -> dict[int, list[Rule]]:
+        wanting = alerts.rules_of(self.session, alert_ids)
+        found = rules.by_ids(self.session, {id_ for ids in wanting.values() for id_ in ids})
+        return {
+            alert_id: [found[id_] for id_ in ids if id_ in found and found[id_].enabled]
+            for alert_id, ids in wanting.items()
+        }
 
     def opened(self, row: AlertRow) -> Mapping[str, Any]:
         """Tell those of an alert who have to hear of it at once, and have not yet.

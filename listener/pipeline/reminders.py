@@ -78,7 +78,9 @@ class Reminders:
     def _waiting(self, session: Session, now: datetime) -> list[int]:
         """The brands with something to tell, to remind of, or to hand on."""
         caller = Caller(session, now, self._hours)
-        return sorted({row.brand_id for row in _open(session) if _is_due(caller, row, now)})
+        rows = _open(session)
+        caller.know([row.id for row in rows])
+        return sorted({row.brand_id for row in rows if _is_due(caller, row, now)})
 
     def _safely(self, brand_id: int, now: datetime) -> int:
         try:

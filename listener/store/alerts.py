@@ -248,6 +248,7 @@ def _snooze(
     _check_until(until, now, LONGEST_SNOOZE)
     row.snoozed_until = until
     held.withdraw(session, row.id)
+    held.put_off(session, row.id, until=until)
     return "snoozed", {"until": until.isoformat()}
 
 

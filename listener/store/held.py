@@ -126,8 +126,7 @@ def any_due(session: Session, *, now: datetime) -> bool:
 def release(session: Session, *, now: datetime) -> list[Released]:
     """Let go out what was held until now: to each channel one message.
 
-    That is the message itself where it is the only one, else a digest of all the alerts. Of a
-    channel that was switched off, messages are let go one by one, to be given up visibly.
+    That is the message itself where it is the only one, else a digest of all the alerts.
     """
     rows = session.scalars(
         select(OutboxRow)
@@ -187,6 +186,20 @@ def release_alert(session: Session, alert_id: int, *, now: datetime) -> list[int
             channels.append(row.channel_id)
     session.flush()
     return channels
+
+
+def put_off(session: Session, alert_id: int, *, until: datetime) -> None:
+    """Hold what is held of an alert at least until then."""
+    session.execute(
+        update(OutboxRow)
+        .where(
+            OutboxRow.alert_id == alert_id,
+            OutboxRow.state == "held",
+            OutboxRow.next_try_at < until,
+        )
+        .values(next_try_at=until)
+        .execution_options(synchronize_session="fetch")
+    )
 
 
 def withdraw(session: Session, alert_id: int, *, held: bool = False) -> None:

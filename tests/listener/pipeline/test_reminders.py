@@ -193,6 +193,16 @@ def test_a_snooze_ends_with_a_reminder(desk: Desk) -> None:
     assert desk.told().count("alert.reminder") == 1  # it had been acknowledged
 
 
+def test_a_snooze_puts_off_what_is_held(sqlite: Database, settings: Settings) -> None:
+    desk = Desk(sqlite, settings, quiet_from=20 * 60, quiet_to=8 * 60)
+    desk.spike()
+    desk.act("snooze", until=NOW + 14 * HOUR)  # 11:00 in Seoul
+    desk.wait(hours=12)
+    assert desk.told() == []
+    desk.wait(hours=2)
+    assert desk.told() == ["alert.opened"]
+
+
 def test_an_alert_that_ends_while_snoozed_says_so_and_sleeps_on(desk: Desk) -> None:
     desk.spike()
     desk.act("snooze", until=NOW + 3 * HOUR)
