@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from sqlalchemy import BigInteger, delete, func, select, tuple_, type_coerce, update
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from listener.store.base import from_us, to_us
 from listener.store.buckets import STEP_S, Mark, Numbers
-from listener.store.tables import AlertRow, BrandRow, BucketRow, DetectorRow, SpikeRow
+from listener.store.tables import BrandRow, BucketRow, DetectorRow, SpikeRow
 from listener.store.upsert import insert_update
 
 _LATE = "late:"  # before a version: buckets changed that the state has passed, the first then
@@ -298,21 +298,6 @@ def page(
             (SpikeRow.onset_at < at) | ((SpikeRow.onset_at == at) & (SpikeRow.id < spike_id))
         )
     return session.scalars(query).all()
-
-
-def alert_for(
-    session: Session, brand_id: int, *, onset_at: datetime, within: timedelta
-) -> AlertRow | None:
-    """The alert that a new spike belongs to: still open, or resolved less than ``within`` ago."""
-    return session.scalar(
-        select(AlertRow)
-        .where(
-            AlertRow.brand_id == brand_id,
-            (AlertRow.state == "open") | (AlertRow.resolved_at >= onset_at - within),
-        )
-        .order_by(AlertRow.opened_at.desc(), AlertRow.id.desc())
-        .limit(1)
-    )
 
 
 def of_alert(session: Session, alert_id: int) -> Sequence[SpikeRow]:
