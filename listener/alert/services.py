@@ -121,7 +121,7 @@ SERVICES: tuple[Service, ...] = (
                 choices=(
                     ("starttls", ("STARTTLS (587)", "STARTTLS (587)")),
                     ("ssl", ("SSL/TLS (465)", "SSL/TLS (465)")),
-                    ("insecure", ("없음 (25, 사내망에서만)", "None (25, inside only)")),
+                    ("insecure", ("없음 (25, 사내망에서만)", "Unencrypted (25, inside only)")),
                 ),
             ),
             Field(
