@@ -63,7 +63,8 @@ def fields_of(body: Mapping[str, Any]) -> dict[str, Any]:
         if name in body:
             found[name] = _minutes(body[name], name)
     if "steps" in body:
-        found["steps"] = tuple(_step(one) for one in body["steps"])
+        told = [{}] if body["steps"] is None else body["steps"]
+        found["steps"] = tuple(_step(one) for one in told)
     if "remind_every_s" in body:
         seconds = body["remind_every_s"]
         found["remind_every"] = None if seconds is None else timedelta(seconds=seconds)

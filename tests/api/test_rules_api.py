@@ -112,7 +112,11 @@ def test_a_backtest_is_a_job(
     services: Any = SimpleNamespace(settings=settings, database=database, clock=lambda: NOW)
     answer = writer.post(
         f"{RULES}/backtest",
-        json={"rule_id": made["id"], "compare": {"sensitivity": "high"}, "days": 30},
+        json={
+            "rule_id": made["id"],
+            "compare": {"sensitivity": "high", "steps": None, "scope": None},
+            "days": 30,
+        },
     )
     assert answer.status_code == 202
     asked = answer.json()
