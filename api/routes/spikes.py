@@ -140,7 +140,7 @@ class SpikeOut(BaseModel):
     )
     filter: dict[str, str] = Field(
         description="Parameters of `/api/v1/mentions` that give exactly its mentions; with "
-        "`once=story` or `once=author` as many as it counts.",
+        "`once=story` or `once=author` as many as it counts. Empty for a post that goes viral.",
         examples=[{"brand": "1", "complaint": "true", "own": "false", "flagged": "false"}],
     )
     drivers: Drivers

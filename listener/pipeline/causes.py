@@ -134,9 +134,12 @@ def filter_of_spike(row: SpikeRow, *, now: datetime, count_flagged: bool) -> dic
     """The filter of a spike's mentions by the parameters of the API; ``brand`` is an id.
 
     Its count is that of the series where it counts posts; ``once`` gives stories and authors.
+    Empty for one post, which no filter selects.
     """
-    wanted = dict(row.scope or filter_of(row.dimension))
-    if "id" not in wanted and "story" not in wanted:
+    wanted = _scope_of(row)
+    if wanted is None:
+        return {}
+    if "story" not in wanted:
         wanted["own"] = "false"
         if not count_flagged:
             wanted["flagged"] = "false"
@@ -147,6 +150,18 @@ def filter_of_spike(row: SpikeRow, *, now: datetime, count_flagged: bool) -> dic
         "since": _iso(row.onset_at),
         "until": _iso(until),
     }
+
+
+def _scope_of(row: SpikeRow) -> dict[str, str] | None:
+    kind, _, rest = row.dimension.partition(":")
+    if kind == "viral":
+        return None
+    if kind == "spread":
+        return {"story": rest}
+    if kind == "new":
+        signal = (row.explanation or {}).get("signal") or {}
+        return {"q": str(signal.get("phrase") or rest)}
+    return dict(row.scope or filter_of(row.dimension))
 
 
 class _Causes:
