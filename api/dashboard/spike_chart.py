@@ -33,7 +33,12 @@ _COLUMNS = {
     By.STORIES: BucketRow.new_stories,
     By.AUTHORS: BucketRow.new_authors,
 }
-ONCE = {By.STORIES: "story", By.AUTHORS: "author"}
+_ONCE = {By.STORIES: "story", By.AUTHORS: "author"}
+
+
+def once_of(row: SpikeRow) -> str | None:
+    """What the series counts at its first mention only; single things count all their mentions."""
+    return _ONCE.get(By(row.by)) if is_count(row.dimension) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,8 @@ def _label(view: View, at: datetime) -> str:
 
 
 def _unit(view: View, row: SpikeRow) -> str:
+    if not is_count(parts_of(row.dimension)[0]):
+        return view.say("글", "mentions")
     name = view.series_name(parts_of(row.dimension)[0])
     return {
         By.STORIES: view.say("{s} (같은 글은 한 번)", "{s} (each story once)", s=name),
@@ -147,7 +154,7 @@ def _counts(
     """Mentions (stories, authors) by bar."""
     dimension, _ = parts_of(row.dimension)
     if not is_count(dimension) or dimension.startswith("rule:"):
-        return _counted_one_by_one(session, frame, wanted, now)
+        return _counted_one_by_one(session, frame, replace(wanted, once=once_of(row)), now)
     step_us = frame.step // _MICROSECOND
     at_us = type_coerce(BucketRow.at, BigInteger)
     place = ((at_us - to_us(frame.start)) // step_us).label("place")
@@ -231,7 +238,7 @@ def _urls(
 ) -> list[str]:
     """The mentions of each bar."""
     edges = [frame.start + place * frame.step for place in range(frame.size + 1)]
-    query = {**base, "once": ONCE.get(By(row.by)), "copies": "all"}
+    query = {**base, "once": once_of(row), "copies": "all"}
     return [
         href("/mentions", **(query | {"since": view.say.iso(a), "until": view.say.iso(b)}))
         for a, b in pairwise(edges)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.dashboard import names
-from api.dashboard.spike_chart import ONCE
+from api.dashboard.spike_chart import once_of
 from api.dashboard.view import View, href
 from listener.alert import sentences
 from listener.store import alerts, engagement, feed, spikes
@@ -25,7 +25,7 @@ from listener.store.tables import (
     OutboxRow,
     SpikeRow,
 )
-from listener.types import Brand, By, Engagement
+from listener.types import Brand, Engagement
 
 HOUR = timedelta(hours=1)
 _SHOWN = 5
@@ -39,7 +39,7 @@ class Links:
 
     def __init__(self, row: SpikeRow, base: Mapping[str, str]) -> None:
         self._base = dict(base)
-        self._once = ONCE.get(By(row.by))
+        self._once = once_of(row)
 
     def to(self, narrow: Mapping[str, str] | None = None, *, brand: int | None = None) -> str:
         """All copies are listed, so that the list is as long as the number says."""

@@ -278,6 +278,36 @@ def test_a_post_that_goes_viral_has_a_page(client: TestClient, services: Service
     assert links_of(text) == []
 
 
+def test_a_new_topic_is_counted_by_its_phrase(client: TestClient, services: Services) -> None:
+    now = utc_now().replace(microsecond=0)
+    facts = {"signal": "new_topic", "phrase": "택배사", "usual": 0, "usual_days": 30}
+    facts |= {"mentions": 50, "authors": 40, "phrases": []}
+    with services.database.write() as work:
+        row = SpikeRow(
+            brand_id=1,
+            dimension="new:택배사",
+            by="authors",
+            state="resolved",
+            onset_at=now - 4 * HOUR,
+            opened_at=now - 3 * HOUR,
+            resolved_at=now - HOUR,
+            updated_at=now,
+            expected=0.1,
+            observed=40.0,
+            score=1.2,
+            explanation={"signal": facts},
+            mention_ids=[],
+        )
+        work.session.add(row)
+        work.commit()
+        spike_id = row.id
+    text = client.get(f"/spikes/{spike_id}?lang=ko").text
+    assert "직전 30일 동안에는 0건이었습니다" in text
+    links = links_of(text)
+    assert max(n for _, n in links) > 10
+    assert {url: n for url, n in links} == {url: counted(services, url) for url, _ in links}
+
+
 def test_the_page_is_quick(client: TestClient, services: Services) -> None:
     row = spike(services, "all")
     client.get(f"/spikes/{row.id}")
