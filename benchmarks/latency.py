@@ -323,7 +323,12 @@ def main() -> int:
     ours = [feed.heard_at - feed.polled_at for feed in heard]  # type: ignore[operator]
     print(told("visible -> webhook received", whole))
     print(told("of it, after the poll", ours))
-    noticed = [f.noticed_at - f.polled_at for f in heard if f.noticed_at and f.polled_at]
+    # A spike by mere chance, before, would be no news of these.
+    noticed = [
+        f.noticed_at - f.polled_at
+        for f in heard
+        if f.noticed_at and f.polled_at and f.noticed_at >= f.polled_at
+    ]
     sent = [f.heard_at - f.noticed_at for f in heard if f.noticed_at and f.heard_at]
     print(told("  poll -> the look that finds it", noticed))
     print(told("  that look -> webhook received", sent))
