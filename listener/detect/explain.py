@@ -131,8 +131,8 @@ class Explanation:
     usual: Usual = field(default_factory=Usual)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain dicts and lists of JSON values. Who wrote is left out of what is kept: an author who
-        is erased shall leave no trace here.
+        """Plain dicts and lists of JSON values. Who wrote is left out of what is kept: an author
+        who is erased shall leave no trace here.
         """
         plain: dict[str, Any] = asdict(self)
         del plain["writers"]
