@@ -52,6 +52,7 @@ from listener.store.tables import (
 from listener.types import By, FlagKind, Sensitivity
 
 USUAL = timedelta(days=7)  # the time before that a spike is compared with
+LEAD = timedelta(hours=6)  # before the onset that is left out: a wave may have begun earlier
 MOST_COUNTED = 20_000  # of a spike; of more, the newest
 _AVERAGES = {"share:negative": "share", "mean:rating": "rating", "mean:sentiment": "sentiment"}
 _SAMPLES = 5
@@ -184,7 +185,7 @@ class _Causes:
 
     def usual_facts(self, *, texts: bool = True) -> list[SpikeFact]:
         """The mentions of the week before; of very many, a sample that is even in time."""
-        start = self._row.onset_at
+        start = self._row.onset_at - LEAD
         before = replace(self.wanted, since=start - USUAL, until=start)
         size = feed.count(self._session, before, limit=50 * MOST_TEXTS)
         every = max(1, -(-size // MOST_TEXTS))
@@ -197,10 +198,10 @@ class _Causes:
             if self._row.by == By.STORIES and usual.stories:
                 return expected * usual.mentions / usual.stories
             return expected
-        start = self._row.onset_at
+        start = self._row.onset_at - LEAD
         before = replace(self.wanted, since=start - USUAL, until=start)
         size = feed.count(self._session, before, limit=1_000_000)
-        return size * ((self.wanted_until - start) / USUAL)
+        return size * ((self.wanted_until - self._row.onset_at) / USUAL)
 
     def to_json(self, told: Explanation, *, line: bool) -> dict[str, Any]:
         """All that is told of the spike; ``line`` also what was to be expected."""
