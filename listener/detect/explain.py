@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -369,12 +369,13 @@ class _Texts:
         self._now = [_count(facts, [s[n] for s in self._sets]) for n in (0, 1)]
         self._before = [_count(usual, [s[n] for s in usual_sets]) for n in (0, 1)]
 
-    def phrases(self, ignored: Collection[str]) -> _Found:
+    def phrases(self, ignored: Set[str]) -> _Found:
         scored = [
             phrase
             for now, before in zip(self._now, self._before, strict=True)
             for phrase in _log_odds(now, before)
-            if phrase.text not in ignored
+            # Nearly every mention names the brand: beside a word its name says nothing either.
+            if phrase.text not in ignored and not ignored & set(phrase.text.split(" "))
         ]
         enough = [p for p in scored if p.count >= FEWEST_WRITERS]
         if any(p.usual for p in scored):

@@ -193,7 +193,7 @@ def test_who_wrote_is_told_but_not_kept() -> None:
 def test_the_names_of_the_brand_are_no_phrases() -> None:
     facts = [fact(i, f"달빛초 파손 심해요 {i}") for i in range(9)]
     told = explain(facts, [], length=HOUR, usual_length=HOUR, ignored={"달빛초"})
-    assert "달빛초" not in [p.text for p in told.phrases]
+    assert not [p.text for p in told.phrases if "달빛초" in p.text]
     assert told.phrases
 
 
