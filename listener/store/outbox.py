@@ -170,7 +170,15 @@ def claim(session: Session, *, now: datetime, length: timedelta) -> Message | No
     )
     outbox_id = session.scalar(
         select(OutboxRow.id)
-        .where(OutboxRow.state == "pending", OutboxRow.next_try_at <= now, ~busy, ~waits)
+        .where(
+            OutboxRow.state == "pending",
+            OutboxRow.next_try_at <= now,
+            # Said of the row itself, too: where another sender commits meanwhile, PostgreSQL judges
+            # the row as it is now, but the questions about other rows as they were.
+            or_(OutboxRow.claim_until.is_(None), OutboxRow.claim_until < now),
+            ~busy,
+            ~waits,
+        )
         .order_by(OutboxRow.next_try_at, OutboxRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)

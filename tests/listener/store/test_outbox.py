@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -99,6 +100,28 @@ def test_a_claimed_message_is_nobody_elses_until_the_claim_runs_out(
     assert second is not None
     assert second.message_id == first.message_id  # stable over retries
     assert (first.attempt, second.attempt) == (1, 2)
+
+
+def test_senders_at_once_never_claim_the_same_message(postgresql: Database) -> None:
+    with postgresql.write() as work:
+        alert_id = _alert(work.session)
+        for number in range(40):
+            _channel(work.session, f"channel {number}")
+        outbox.put_for_all(work.session, alert_id=alert_id, event="alert.opened", refs={}, now=NOW)
+        work.commit()
+    claimed: list[int] = []
+
+    def send() -> None:
+        while (message := _claim(postgresql)) is not None:
+            claimed.append(message.id)
+
+    senders = [threading.Thread(target=send) for _ in range(4)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+
+    assert len(claimed) == len(set(claimed)) == 40
 
 
 def test_who_lost_the_claim_settles_nothing_but_its_attempt_is_kept(
