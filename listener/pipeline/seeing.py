@@ -90,7 +90,7 @@ def see(
         if _is_being_recounted(session, brand.id, switched[0].at):
             return None
         may_go_back = True
-    enabled = rules.of_brand(session, brand.id, enabled=True)
+    enabled = rules.listening(session, brand.id)
     each = any(value == EACH for rule in enabled for _, value in facets_of(rule.scope))
     known = buckets.dimensions(session, brand.id) if each else ()
     watched = watched_by(enabled, known)

@@ -94,7 +94,9 @@ class Watchdog:
         with self._database.read() as session:
             beats = self._beats(session, now)
             concerned = any(beat != self._beat.get(id_) for id_, beat in beats.items())
-            all_brands = brands.listing(session) if concerned else []
+            all_brands: list[Brand] = []
+            if concerned:  # archived brands are looked at until nothing of them is open any more
+                all_brands = [*brands.listing(session), *brands.left_open(session)]
         changed = 0
         for brand in all_brands:
             beat = beats.get(brand.id)

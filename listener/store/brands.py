@@ -8,12 +8,12 @@ from hashlib import blake2b
 from typing import Any
 
 import orjson
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from listener.errors import Conflict, InvalidInput, NotFound
 from listener.store import rules
-from listener.store.tables import BrandRow, CounterRow
+from listener.store.tables import BrandRow, CounterRow, SpikeRow
 from listener.store.upsert import insert_update
 from listener.types import Brand
 
@@ -132,6 +132,13 @@ def listing(session: Session, *, archived: bool = False) -> list[Brand]:
     if not archived:
         query = query.where(BrandRow.archived_at.is_(None))
     return [from_row(row) for row in session.scalars(query)]
+
+
+def left_open(session: Session) -> list[Brand]:
+    """Archived brands of which a spike is still open."""
+    is_open = exists().where(SpikeRow.brand_id == BrandRow.id, SpikeRow.state == "open")
+    query = select(BrandRow).where(BrandRow.archived_at.is_not(None), is_open)
+    return [from_row(row) for row in session.scalars(query.order_by(BrandRow.id))]
 
 
 def versions(session: Session) -> tuple[tuple[int, str], ...]:

@@ -42,10 +42,10 @@ def pulses(session: Session) -> Mapping[int, Pulse]:
         func.sum(RuleRow.strictness),
         _sum(RuleRow.enabled),
     )
-    rows = session.execute(select(BrandRow.id, BrandRow.counted))
+    rows = session.execute(select(BrandRow.id, BrandRow.counted, BrandRow.archived_at))
     return {
-        brand_id: (counted, watches.get(brand_id), watches.get(None), rules.get(brand_id))
-        for brand_id, counted in rows
+        brand_id: (*own, watches.get(brand_id), watches.get(None), rules.get(brand_id))
+        for brand_id, *own in rows
     }
 
 

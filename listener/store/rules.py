@@ -93,6 +93,14 @@ def of_brand(session: Session, brand_id: int, *, enabled: bool | None = None) ->
     return listing(session, brand_id=brand_id, enabled=enabled)
 
 
+def listening(session: Session, brand_id: int) -> list[Rule]:
+    """The rules by which a brand is watched: those switched on, none of an archived brand."""
+    brand = session.get(BrandRow, brand_id)
+    if brand is None or brand.archived_at is not None:
+        return []
+    return of_brand(session, brand_id, enabled=True)
+
+
 def listing(
     session: Session, *, brand_id: int | None = None, enabled: bool | None = None
 ) -> list[Rule]:

@@ -24,7 +24,7 @@ from listener.pipeline.screening import screen
 from listener.pipeline.watchdog import Watchdog
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import backfills, channels, coverage, planned, rules, spikes, watches
+from listener.store import backfills, brands, channels, coverage, planned, rules, spikes, watches
 from listener.store.killpoints import VARIABLE
 from listener.store.tables import AlertRow, DetectorRow, OutboxRow, SpikeRow, WatchRow
 from listener.store.watches import Ending
@@ -498,6 +498,22 @@ def test_a_spike_ends_when_nobody_listens_any_more(small: World) -> None:
     assert small.messages() == ["alert.opened", "alert.resolved"]
     with small.database.read() as session:
         assert spikes.heads(session, small.brand.id) == {}
+
+
+def test_nothing_of_an_archived_brand_stays_open(small: World) -> None:
+    breaks_out(small)
+    with small.database.write() as work:
+        brands.archive(work.session, small.brand.id, now=NOW)
+        work.commit()
+    small.look(NOW + 12 * MINUTE)
+    assert {row.state for row in small.rows(SpikeRow)} == {"resolved"}
+    assert small.messages() == ["alert.opened", "alert.resolved"]
+    with small.database.write() as work:
+        brands.restore(work.session, small.brand.id)
+        work.commit()
+    small.look(NOW + 13 * MINUTE)
+    with small.database.read() as session:
+        assert spikes.heads(session, small.brand.id), "it is watched again"
 
 
 def test_a_spike_ends_when_its_watch_stays_dead(small: World) -> None:
