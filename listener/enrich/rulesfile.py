@@ -20,6 +20,9 @@ ANY: Final = "*"  # every area
 BUILT_IN: Final = "rules.toml"
 
 _KEY: Final = re.compile(r"[a-z][a-z0-9_]*")
+# Keys become names of what is counted ("topic:…:low_rating", "tag:…:…"), which have 60 characters.
+_LONGEST_TAXONOMY: Final = 15
+_LONGEST_CATEGORY: Final = 40
 _SECTIONS: Final = ("taxonomy", "problem", "negation", "unreal", "question", "complaint")
 _LISTS: Final = (*RULE_LANGUAGES, "except", "areas", "complaint_areas")
 _FLAGS: Final = ("told", "problem", "asked")
@@ -189,7 +192,7 @@ class _Parser:
     def _taxonomies(self, tables: Mapping[str, Any]) -> Iterator[Taxonomy]:
         for key in tables:
             section = f"taxonomy.{key}"
-            self._check_key(key, section)
+            self._check_key(key, section, _LONGEST_TAXONOMY)
             table = self._table(tables, key, section)
             own = {name: value for name, value in table.items() if not isinstance(value, dict)}
             self._known(own, section, _TAXONOMY)
@@ -206,7 +209,7 @@ class _Parser:
             )
 
     def _category(self, parent: Mapping[str, Any], key: str, section: str) -> Category:
-        self._check_key(key, section)
+        self._check_key(key, section, _LONGEST_CATEGORY)
         table = self._table(parent, key, section)
         self._known(table, section, _CATEGORY)
         positive: float | None = None
@@ -237,11 +240,13 @@ class _Parser:
                             f"[{section}]: there is no [taxonomy.area.{area}]", section, area
                         )
 
-    def _check_key(self, key: str, section: str) -> None:
+    def _check_key(self, key: str, section: str, longest: int) -> None:
         if not _KEY.fullmatch(key) or key in _TAXONOMY:
             raise self._error(
                 f"[{section}]: a key has lower-case letters, digits and _ only", section
             )
+        if len(key) > longest:
+            raise self._error(f"[{section}]: a key has at most {longest} characters here", section)
 
     def _words(
         self,

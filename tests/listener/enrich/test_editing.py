@@ -30,6 +30,18 @@ def test_rules_that_came_back_find_the_same(data: dict[str, Any]) -> None:
         assert sorted(first.find(fold(text))) == sorted(second.find(fold(text)))
 
 
+@pytest.mark.parametrize(("taxonomy", "category"), [("t" * 16, "summer"), ("season", "c" * 41)])
+def test_keys_fit_into_the_names_of_what_is_counted(
+    data: dict[str, Any], taxonomy: str, category: str
+) -> None:
+    changed = json.loads(json.dumps(data))
+    changed["taxonomies"].append(
+        {"key": taxonomy, "categories": [{"key": category, "name_en": "Hot", "ko": ["여름"]}]}
+    )
+    with pytest.raises(InvalidInput, match="at most"):
+        dict_to_rules_text(changed)
+
+
 def test_a_taxonomy_and_categories_can_be_added_and_changed(data: dict[str, Any]) -> None:
     changed = json.loads(json.dumps(data))
     delivery = next(c for c in changed["taxonomies"][0]["categories"] if c["key"] == "delivery")
