@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from listener.detect.catalogue import COLUMN, RATED, parts_of, rule_of
 from listener.enrich.complaint import LOWER_TWO_FIFTHS, rating_share
+from listener.pipeline.parts import Parts
 from listener.store import buckets, firsts, pulses, spikes
 from listener.store.base import from_us
 from listener.store.buckets import Counted, Mark, Numbers, start_us
@@ -20,7 +21,7 @@ from listener.types import By as Counting
 
 By = Literal["posts", "stories", "authors"]  # what is counted
 
-_CHUNK = 500  # buckets a transaction
+_FIRST, _MOST = 100, 500  # buckets a transaction
 
 
 def roll_up(database: Database, *, count_flagged: bool = False, limit: int | None = None) -> int:
@@ -31,9 +32,10 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
     ``count_flagged``: mentions with a flag are counted as all others, too.
     """
     done = 0
+    parts = Parts(_FIRST, most=_MOST)
     while limit is None or done < limit:
         with database.write() as work:
-            marks = buckets.take_dirty(work.session, _CHUNK)
+            marks = buckets.take_dirty(work.session, parts.size)
             if not marks:
                 break
             reach("rollup.taken")
@@ -50,6 +52,7 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
             work.commit()
         reach("rollup.committed")
         done += len(marks)
+        parts.took(work.held_s)
     return done
 
 

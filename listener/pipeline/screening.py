@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from listener.errors import StorageError
+from listener.pipeline.parts import Parts
 from listener.screen.copies import (
     CopyKind,
     Shingled,
@@ -46,7 +47,8 @@ KEPT: Final = timedelta(days=28)  # sketches: twice that, for what is found late
 BOT_COPIES: Final = 3
 BOT_WITHIN: Final = timedelta(hours=24)
 
-_CHUNK: Final = 200  # mentions a transaction: other writers wait a few tenths of a second at most
+_FIRST: Final = 50  # mentions a transaction …
+_MOST: Final = 200  # … as long as other writers wait a few tenths of a second at most
 _COMPARED: Final = 20  # candidates for each text, those with most bands in common
 _CROWDED: Final = 32  # texts with one band: more of them tell nothing new, a greeting perhaps
 _TRIES: Final = 5
@@ -61,15 +63,16 @@ def screen(database: Database, *, now: datetime, limit: int | None = None) -> in
     Marks and results go in one transaction: a crash between leaves both as they were.
     """
     done, before = 0, None
+    parts = Parts(_FIRST, most=_MOST)
     while limit is None or done < limit:
         with database.read() as session:
-            found = screening.unscreened(session, before_id=before, limit=_CHUNK)
+            found = screening.unscreened(session, before_id=before, limit=parts.size)
         if not found:
             break
         before = found[-1].id
         looked = [_look(written) for written in found]
         reach("screen.read")
-        done += _store(database, looked, now)
+        done += _store(database, looked, now, parts)
         reach("screen.committed")
     return done
 
@@ -98,7 +101,7 @@ def _reduced(title: str | None, text: str, kind: str) -> Text:
     return reduce(title, text, is_article=kind == Kind.ARTICLE)
 
 
-def _store(database: Database, looked: Sequence[_Looked], now: datetime) -> int:
+def _store(database: Database, looked: Sequence[_Looked], now: datetime, parts: Parts) -> int:
     for _ in range(_TRIES):
         try:
             with database.write() as work:
@@ -111,6 +114,7 @@ def _store(database: Database, looked: Sequence[_Looked], now: datetime) -> int:
                 raise
             log.info("screening is tried again: deadlock")
         else:
+            parts.took(work.held_s)
             return taken
     raise StorageError("Other writers kept changing the same mentions.", hint="Try again.")
 

@@ -4,16 +4,39 @@ commit.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from listener.errors import StorageError
 from listener.store.base import make_engine
+
+_REST = 0.2  # of the time that a writer held SQLite's lock …
+_LONGEST_REST = 0.1  # seconds: … as often as those who wait for it ask
+
+
+class _Turns(threading.local):
+    """Lets a thread that writes over and over rest in between, on SQLite.
+
+    Those who wait for the lock ask for it ten times a second only. Somebody who takes it again at
+    once would keep them waiting until they give up ("database is locked").
+    """
+
+    until = 0.0
+
+    def wait(self) -> None:
+        """Rest if this thread has held the lock right now."""
+        time.sleep(max(0.0, self.until - time.monotonic()))
+
+    def held(self, seconds: float) -> None:
+        """This thread gave the lock back after so long."""
+        self.until = time.monotonic() + min(seconds * _REST, _LONGEST_REST)
 
 
 class UnitOfWork:
@@ -24,16 +47,33 @@ class UnitOfWork:
     long).
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, turns: _Turns | None = None) -> None:
         self._engine = engine
+        self._turns = turns
+        self._begun: float | None = None
+        self.held_s = 0.0  # how long others could not write, on SQLite; waiting is not in it
 
     def __enter__(self) -> UnitOfWork:
+        if self._turns is not None:
+            self._turns.wait()
         self.session = Session(self._engine, expire_on_commit=False)
+        event.listen(self.session, "after_begin", self._begins)
         return self
 
     def commit(self) -> None:
         """Make it all visible at once."""
         self.session.commit()
+        self._ends()
+
+    def _begins(self, *_: object) -> None:
+        self._begun = time.monotonic()
+
+    def _ends(self) -> None:
+        if self._begun is not None:
+            self.held_s = time.monotonic() - self._begun
+            self._begun = None
+            if self._turns is not None:
+                self._turns.held(self.held_s)
 
     def __exit__(
         self,
@@ -45,6 +85,7 @@ class UnitOfWork:
             self.session.rollback()
         finally:
             self.session.close()
+            self._ends()
         if isinstance(error, OperationalError):
             raise storage_error(error) from error
 
@@ -59,10 +100,11 @@ class Database:
         self.engine = make_engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self.reader = make_engine(url, read_only=True) if self.is_sqlite else self.engine
+        self._turns = _Turns() if self.is_sqlite else None
 
     def write(self) -> UnitOfWork:
         """Begin a write transaction: ``with database.write() as work: …; work.commit()``."""
-        return UnitOfWork(self.engine)
+        return UnitOfWork(self.engine, self._turns)
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -351,7 +351,8 @@ def test_a_limit_takes_the_newest_first(
     from listener.security import Secrets
 
     ingest = Ingest(sqlite, FakeReader(), settings, Secrets(b"k" * 32))
-    monkeypatch.setattr(module, "_CHUNK", 2)
+    monkeypatch.setattr(module, "_FIRST", 2)
+    monkeypatch.setattr(module, "_MOST", 2)
     store(ingest, *(a_raw(str(n), SPONSORED.replace("Haneul", f"{n}")) for n in range(5)))
     assert screen(sqlite, now=NOW, limit=2) == 2
     assert set(flagged(sqlite)) == {"3", "4"}
@@ -384,7 +385,8 @@ def test_two_that_screen_at_once_make_each_story_once(
     from listener.pipeline import screening as module
     from listener.security import Secrets
 
-    monkeypatch.setattr(module, "_CHUNK", 7)
+    monkeypatch.setattr(module, "_FIRST", 7)
+    monkeypatch.setattr(module, "_MOST", 7)
     ingest = Ingest(postgresql, FakeReader(), settings, Secrets(b"k" * 32))
     texts = (
         PRESS,
