@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Literal
 
@@ -11,8 +12,8 @@ from sqlalchemy.orm import Session
 from listener.detect.catalogue import COLUMN, RATED, parts_of, rule_of
 from listener.enrich.complaint import LOWER_TWO_FIFTHS, rating_share
 from listener.pipeline.parts import Parts
-from listener.store import buckets, firsts, pulses, spikes
-from listener.store.base import from_us
+from listener.store import buckets, firsts, pulses, screening, spikes
+from listener.store.base import from_us, to_us
 from listener.store.buckets import Counted, Mark, Numbers, start_us
 from listener.store.firsts import Key, Outside, author_of, story_of
 from listener.store.killpoints import reach
@@ -24,12 +25,20 @@ By = Literal["posts", "stories", "authors"]  # what is counted
 _FIRST, _MOST = 100, 500  # buckets a transaction
 
 
-def roll_up(database: Database, *, count_flagged: bool = False, limit: int | None = None) -> int:
+def roll_up(
+    database: Database,
+    *,
+    count_flagged: bool = False,
+    limit: int | None = None,
+    screened_since: datetime | None = None,
+) -> int:
     """Count stale buckets anew, all of them or about ``limit``; gives how many. Raises
     StorageError.
 
     Marks go first, then the numbers, in one transaction: a crash between leaves both as they were.
     ``count_flagged``: mentions with a flag are counted as all others, too.
+    ``screened_since``: buckets from then on stay stale as long as something in them is not
+    screened, or forty copies that came a moment ago would be counted as forty stories.
     """
     done = 0
     parts = Parts(_FIRST, most=_MOST)
@@ -40,6 +49,15 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
                 break
             reach("rollup.taken")
             found = buckets.mentions_of(work.session, marks)
+            if screened_since is not None and (
+                waiting := _unscreened(work.session, found, screened_since)
+            ):
+                marks = [mark for mark in marks if mark not in waiting]
+                found = [one for one in found if _mark_of(one) not in waiting]
+                buckets.mark_dirty(work.session, waiting)
+                if not marks:  # all that is left waits
+                    work.commit()
+                    break
             outside = firsts.outside(work.session, found, marks)
             counted = count(found, outside, count_flagged=count_flagged)
             reach("rollup.counted")
@@ -54,6 +72,18 @@ def roll_up(database: Database, *, count_flagged: bool = False, limit: int | Non
         done += len(marks)
         parts.took(work.held_s)
     return done
+
+
+def _unscreened(session: Session, found: Iterable[Counted], since: datetime) -> set[Mark]:
+    """The buckets of ``since`` or later in which something is not screened yet."""
+    since_us = start_us(to_us(since))
+    recent = [one for one in found if one.event_us >= since_us]
+    waiting = screening.waiting_among(session, {one.mention_id for one in recent})
+    return {_mark_of(one) for one in recent if one.mention_id in waiting}
+
+
+def _mark_of(mention: Counted) -> Mark:
+    return mention.brand_id, start_us(mention.event_us)
 
 
 def mark_late(session: Session, brand_id: int, changes: spikes.Changes) -> None:

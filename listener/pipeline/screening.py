@@ -40,6 +40,7 @@ from listener.types import ChangeKind, Kind
 log = logging.getLogger(__name__)
 
 WINDOW: Final = timedelta(days=14)  # press releases and shared posts spread within days
+RECENT: Final = timedelta(days=2)  # what may still raise an alert, and more
 KEPT: Final = timedelta(days=28)  # sketches: twice that, for what is found late
 
 # People post a thing twice: again after a mistake, or in a second place. Three times within a day
@@ -60,13 +61,26 @@ def screen(database: Database, *, now: datetime, limit: int | None = None) -> in
     """Screen what is marked as unscreened, the newest first, all of it or about ``limit``; gives
     how many. Raises StorageError.
 
+    Where more than ``limit`` wait, what was said of late comes first: detection waits for it.
     Marks and results go in one transaction: a crash between leaves both as they were.
     """
+    done = 0
+    if limit is not None:
+        with database.read() as session:
+            is_flood = screening.waiting(session) > limit
+        if is_flood:
+            done = _screen_newest(database, now, limit, since=now - RECENT)
+    return done + _screen_newest(database, now, None if limit is None else limit - done)
+
+
+def _screen_newest(
+    database: Database, now: datetime, limit: int | None, *, since: datetime | None = None
+) -> int:
     done, before = 0, None
     parts = Parts(_FIRST, most=_MOST)
     while limit is None or done < limit:
         with database.read() as session:
-            found = screening.unscreened(session, before_id=before, limit=parts.size)
+            found = screening.unscreened(session, before_id=before, limit=parts.size, since=since)
         if not found:
             break
         before = found[-1].id

@@ -508,12 +508,12 @@ class Services:
         In this order, so that detection never counts copies of one text as stories of their own.
         """
         from listener.pipeline.rollup import recount_if_switched, roll_up
-        from listener.pipeline.screening import screen
+        from listener.pipeline.screening import RECENT, screen
 
-        count_flagged = self.settings.count_flagged
+        now, count_flagged = self.clock(), self.settings.count_flagged
         recount_if_switched(self.database, count_flagged=count_flagged)
-        screen(self.database, now=self.clock(), limit=screened)
-        return roll_up(self.database, count_flagged=count_flagged)
+        screen(self.database, now=now, limit=screened)
+        return roll_up(self.database, count_flagged=count_flagged, screened_since=now - RECENT)
 
     def count_distinct(
         self,

@@ -107,8 +107,21 @@ def waiting(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(UnscreenedRow)) or 0
 
 
-def unscreened(session: Session, *, before_id: int | None, limit: int) -> list[Written]:
-    """The marked mentions with the highest ids below ``before_id``, in falling order."""
+def waiting_among(session: Session, mention_ids: Iterable[int]) -> set[int]:
+    """Which of these mentions are not screened yet."""
+    wanted = sorted(mention_ids)
+    if not wanted:
+        return set()
+    found = select(UnscreenedRow.mention_id).where(among(session, UnscreenedRow.mention_id, wanted))
+    return set(session.scalars(found))
+
+
+def unscreened(
+    session: Session, *, before_id: int | None, limit: int, since: datetime | None = None
+) -> list[Written]:
+    """The marked mentions with the highest ids below ``before_id``, in falling order; only those
+    said at ``since`` or later, if given.
+    """
     query = (
         select(
             MentionRow.id,
@@ -126,6 +139,8 @@ def unscreened(session: Session, *, before_id: int | None, limit: int) -> list[W
     )
     if before_id is not None:
         query = query.where(UnscreenedRow.mention_id < before_id)
+    if since is not None:
+        query = query.where(MentionRow.event_at >= since)
     return [Written._make(row) for row in session.execute(query)]
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from builders import NOW, a_raw, stored_brand
+from listener.pipeline import screening as screening_module
 from listener.pipeline.ingest import Ingest, Origin
 from listener.pipeline.retention import retain
 from listener.pipeline.rollup import distinct, recount_if_switched, roll_up
@@ -443,3 +444,41 @@ def test_what_a_person_says_while_repeats_are_flagged_stays(
         screen(postgresql, now=NOW)
         deciding[0].result()
     assert flagged(postgresql) == {"2": {"cleared"}, "3": {"bot"}}
+
+
+def test_a_bucket_of_late_waits_until_its_copies_are_known(
+    database: Database, ingest: Ingest, brand: Brand
+) -> None:
+    """Copies that come between screening and counting never count as stories of their own."""
+    store(ingest, *(a_raw(str(n), PRESS, author=by(n)) for n in range(6)))
+    old = a_raw("old", "Haneul was fine =", published_at=NOW - 9 * DAY)
+    store(ingest, old)
+
+    assert roll_up(database, screened_since=NOW - 2 * DAY) == 1  # of long ago: counted at once
+    assert _stories(database) == [(1, 1)]
+
+    screen(database, now=NOW)
+    assert roll_up(database, screened_since=NOW - 2 * DAY) == 1
+    assert _stories(database) == [(1, 1), (6, 1)]
+
+
+def test_in_a_flood_what_was_said_of_late_is_screened_first(
+    database: Database, ingest: Ingest, brand: Brand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screening_module, "_FIRST", 1)
+    monkeypatch.setattr(screening_module, "_MOST", 1)
+    store(ingest, a_raw("new", "Haneul is late again -"))
+    past = {"published_at": NOW - 9 * DAY}
+    store(ingest, *(a_raw(f"o{n}", f"Haneul no {n} =", **past) for n in range(3)))
+
+    assert screen(database, now=NOW, limit=2) == 2
+
+    with database.read() as session:
+        left = screening.unscreened(session, before_id=None, limit=9)
+    assert [written.text for written in left] == ["Haneul no 1 =", "Haneul no 0 ="]
+
+
+def _stories(database: Database) -> list[tuple[int, int]]:
+    with database.read() as session:
+        rows = session.query(BucketRow).filter_by(dimension="all").order_by(BucketRow.at)
+        return [(row.count, row.new_stories) for row in rows]
