@@ -1,4 +1,4 @@
-"""How much of a long job goes into one transaction: what keeps other writers waiting but shortly."""
+"""How much of a long job goes into one transaction: so much that no other writer waits for long."""
 
 from __future__ import annotations
 

@@ -337,6 +337,9 @@ def answer_job(
 
     A long one that ``go_on`` ends is left as it is: it begins anew once its claim ran out.
     """
+    with services.database.read() as session:
+        if not jobs.any_free(session, now=services.clock(), only=only, but=but):
+            return False
     with services.database.write() as work:
         job = jobs.claim(work.session, now=services.clock(), length=JOB_CLAIM, only=only, but=but)
         work.commit()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from listener.store.tables import JobRow
@@ -32,6 +32,24 @@ def ask(session: Session, kind: str, payload: Mapping[str, Any], *, now: datetim
     return row.id
 
 
+def any_free(
+    session: Session,
+    *,
+    now: datetime,
+    only: Collection[str] | None = None,
+    but: Collection[str] = (),
+) -> bool:
+    """Whether there is something to ``claim``: costs no lock."""
+    return session.scalar(select(JobRow.id).where(_free(now, only, but)).limit(1)) is not None
+
+
+def _free(now: datetime, only: Collection[str] | None, but: Collection[str]) -> ColumnElement[bool]:
+    free = or_(JobRow.state == "pending", (JobRow.state == "running") & (JobRow.claim_until < now))
+    if only is not None:
+        free = and_(free, JobRow.kind.in_(only))
+    return and_(free, JobRow.kind.not_in(but))
+
+
 def claim(
     session: Session,
     *,
@@ -44,12 +62,9 @@ def claim(
 
     ``only`` and ``but`` are kinds: long ones are done beside those that somebody waits for.
     """
-    free = or_(JobRow.state == "pending", (JobRow.state == "running") & (JobRow.claim_until < now))
-    if only is not None:
-        free = and_(free, JobRow.kind.in_(only))
     job_id = session.scalar(
         select(JobRow.id)
-        .where(free, JobRow.kind.not_in(but))
+        .where(_free(now, only, but))
         .order_by(JobRow.created_at, JobRow.id)
         .limit(1)
         .with_for_update(skip_locked=True)

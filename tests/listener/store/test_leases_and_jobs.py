@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 
 from builders import NOW
@@ -74,6 +75,23 @@ def test_jobs_are_done_in_order_once_and_fenced(database: Database) -> None:
         row = jobs.get(session, first)
         assert row is not None
         assert (row.state, row.result) == ("done", {"n": 2})
+
+
+def test_whether_there_is_a_job_is_asked_without_a_lock(database: Database) -> None:
+    def is_free(after: float = 0, **kinds: Collection[str]) -> bool:
+        with database.read() as session:
+            return jobs.any_free(session, now=NOW + timedelta(seconds=after), **kinds)
+
+    assert not is_free()
+    with database.write() as work:
+        jobs.ask(work.session, "backtest", {}, now=NOW)
+        work.commit()
+    assert is_free()
+    assert is_free(only=["backtest"])
+    assert not is_free(but=["backtest"])
+    assert _claim(database) is not None
+    assert not is_free()
+    assert is_free(after=30), "its worker went silent"
 
 
 def test_a_failed_job_keeps_its_reason_until_purged(database: Database) -> None:
