@@ -28,7 +28,10 @@ OPEN = {
     # Senders sign what they post, or bear a token; who does not is told so or finds nothing.
     ("POST", "/hooks/{public_id}"),
     ("POST", "/hooks/{public_id}/{token}"),
-    ("POST", "/api/v1/acknowledge/{token}"),  # the token is signed
+    # The token is signed, and names one alert; looking at the page changes nothing.
+    ("GET", "/acknowledge/{token}"),
+    ("POST", "/acknowledge/{token}"),
+    ("POST", "/api/v1/acknowledge/{token}"),
 }
 Problem = Callable[..., dict[str, Any]]
 PASSWORD = "correct horse battery"
