@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
-from listener.detect.catalogue import SeriesKey, watched_by
+from listener.detect.catalogue import SeriesKey, source_of, watched_by
 from listener.detect.series import STEP, SeriesBucket, build_series, floor_to_step
 from listener.pipeline.tallies import Tally, tallies
 from listener.rules import EACH, facets_of
-from listener.store import buckets, coverage, generations, planned, rules, spikes
+from listener.store import buckets, coverage, generations, planned, pulses, rules, spikes
 from listener.store.spikes import Head, SeriesId
-from listener.types import Brand, PlannedEvent, Rule
+from listener.types import Brand, PlannedEvent, Rule, WatchCoverage
 
 HISTORY = timedelta(days=60)  # as long as 5-minute buckets are kept
 RECOUNT = timedelta(hours=1)  # after a switch all buckets are counted anew within that time
@@ -40,8 +40,9 @@ class View:
     """What there is to see of a brand.
 
     ``watched`` are the series that its rules listen to, each with these rules; ``stored`` is where
-    all detectors stand, ``starts`` where those that can be judged go on from. ``frame`` and
-    ``tallies`` begin at ``start``: what is covered, and what was counted in each series.
+    all detectors stand, ``starts`` where those that can be judged go on from. ``frames`` are what is
+    covered of each source that series are about (None = of all), ``tallies`` what was counted in
+    each series. None of them begins before ``start``.
     """
 
     rules: Sequence[Rule]
@@ -50,13 +51,22 @@ class View:
     starts: Mapping[SeriesKey, Start]
     planned: Sequence[PlannedEvent]
     start: datetime
-    frame: Sequence[SeriesBucket]
+    frames: Mapping[str | None, Sequence[SeriesBucket]]
     tallies: Mapping[SeriesKey, Tally]
+    counted: int  # how often buckets of the brand had been counted anew before these were read
 
     @property
     def unwatched(self) -> list[SeriesId]:
         """Series that have a detector, and that no rule listens to any more."""
         return sorted(self.stored.keys() - self.watched.keys())
+
+    def source_of(self, key: SeriesKey) -> str | None:
+        """The one source that a series is about; None = any."""
+        return source_of(key.dimension, self.watched[key][0])
+
+    def frame_of(self, key: SeriesKey) -> Sequence[SeriesBucket]:
+        """What is covered of a series that can be judged."""
+        return self.frames[self.source_of(key)]
 
     def shows_alike(self, key: SeriesKey, other: View | None) -> bool:
         """Whether a look at the other left nothing to find in this series."""
@@ -66,7 +76,7 @@ class View:
             and (self.starts.get(key), self.stored.get(key), self.watched.get(key))
             == (other.starts.get(key), other.stored.get(key), other.watched.get(key))
             and self.tallies.get(key) == other.tallies.get(key)
-            and self.frame == other.frame
+            and self.frame_of(key) == other.frame_of(key)
         )
 
 
@@ -85,6 +95,7 @@ def see(
     ``version`` is that of states that are of use. Without ``may_go_back`` those that passed what
     came late go on as they are once more.
     """
+    counted = pulses.counted(session, brand.id)
     switched = generations.switches(session, since=now - RECOUNT, limit=1)
     if switched:
         if _is_being_recounted(session, brand.id, switched[0].at):
@@ -107,9 +118,8 @@ def see(
         }
     going = {key: one for key, one in starts.items() if one is not None}
     start = min((one.upto for one in going.values()), default=floor_to_step(now))
-    watches = coverage.of_brand(session, brand.id, start, now=now) if going else []
-    if not watches:
-        going = {}
+    by_source = _watches(session, brand.id, watched, going, now=now)
+    going = {key: one for key, one in going.items() if by_source[_source(watched, key)]}
     view = View(
         rules=enabled,
         watched=watched,
@@ -117,20 +127,15 @@ def see(
         starts=going,
         planned=planned.of_brand(session, brand.id, start - HISTORY, now + STEP),
         start=start,
-        frame=(),
+        frames={},
         tallies={},
+        counted=counted,
     )
     if not going:
         return view
     dirty = buckets.first_dirty(session, brand.id)
     found = tallies_of(session, brand.id, view, until=now, count_flagged=count_flagged)
-    frame = build_series({}, watches, start=start, end=now, now=now)
-    if dirty is not None:
-        frame = [
-            replace(item, final=False) if item.final and item.bucket.at >= dirty else item
-            for item in frame
-        ]
-    return replace(view, frame=frame, tallies=found)
+    return replace(view, frames=_frames(view, by_source, dirty, now), tallies=found)
 
 
 def tallies_of(
@@ -147,9 +152,62 @@ def tallies_of(
     return found
 
 
-def final_until(view: View, now: datetime) -> datetime:
-    """Up to where nothing but late items can change what is seen."""
-    return next((item.bucket.at for item in view.frame if not item.final), now)
+def final_until(view: View, key: SeriesKey, now: datetime) -> datetime:
+    """Up to where nothing but late items can change what is seen of a series."""
+    return next((item.bucket.at for item in view.frame_of(key) if not item.final), now)
+
+
+def _watches(
+    session: Session,
+    brand_id: int,
+    watched: Mapping[SeriesKey, tuple[Rule, ...]],
+    going: Mapping[SeriesKey, Start],
+    *,
+    now: datetime,
+) -> dict[str | None, list[WatchCoverage]]:
+    """What is known of the watches by which series are judged, by the source they are about."""
+    if not going:
+        return {}
+    start = min(one.upto for one in going.values())
+    of_all = coverage.of_brand(session, brand_id, start, now=now)
+    return {
+        source: coverage.of_source(session, brand_id, of_all, source)
+        for source in {_source(watched, key) for key in going}
+    }
+
+
+def _frames(
+    view: View,
+    by_source: Mapping[str | None, Sequence[WatchCoverage]],
+    dirty: datetime | None,
+    now: datetime,
+) -> dict[str | None, Sequence[SeriesBucket]]:
+    """What is covered, from where the first detector of each source stands; one that is brought by
+    the same watches as another is worked out once.
+    """
+    starts: dict[str | None, datetime] = {}
+    for key, one in view.starts.items():
+        source = view.source_of(key)
+        starts[source] = min(one.upto, starts.get(source, one.upto))
+    made: list[tuple[Sequence[WatchCoverage], datetime, list[SeriesBucket]]] = []
+    frames: dict[str | None, Sequence[SeriesBucket]] = {}
+    for source, start in starts.items():
+        watches = by_source[source]
+        frame = next((f for like, at, f in made if at == start and like == watches), None)
+        if frame is None:
+            frame = build_series({}, watches, start=start, end=now, now=now)
+            if dirty is not None:
+                frame = [
+                    replace(item, final=False) if item.final and item.bucket.at >= dirty else item
+                    for item in frame
+                ]
+            made.append((watches, start, frame))
+        frames[source] = frame
+    return frames
+
+
+def _source(watched: Mapping[SeriesKey, tuple[Rule, ...]], key: SeriesKey) -> str | None:
+    return source_of(key.dimension, watched[key][0])
 
 
 def _start(head: Head | None, version: str) -> Start | None:

@@ -320,14 +320,16 @@ class Watchdog:
         moved = [look for look in looks if look.state is not None]
         if not moved:
             return
-        until = final_until(view, now)
-        counted = tallies_of(
-            session,
-            brand.id,
-            _only(view, {look.key for look in moved}),
-            until=until,
-            count_flagged=self._settings.count_flagged,
-        )
+        until, counted = now, view.tallies
+        if pulses.counted(session, brand.id) != view.counted:  # the rollup was here meanwhile
+            until = final_until(view, now)
+            counted = tallies_of(
+                session,
+                brand.id,
+                _only(view, {look.key for look in moved}),
+                until=until,
+                count_flagged=self._settings.count_flagged,
+            )
         saved = []
         for look in moved:
             assert look.state is not None  # noqa: S101 - tells mypy what ``moved`` guarantees

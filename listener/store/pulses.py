@@ -25,6 +25,11 @@ def beat(session: Session, brand_ids: Collection[int]) -> None:
     )
 
 
+def counted(session: Session, brand_id: int) -> int:
+    """How often buckets of a brand were counted anew: as long as it stays, so do they."""
+    return session.scalar(select(BrandRow.counted).where(BrandRow.id == brand_id)) or 0
+
+
 def pulses(session: Session) -> Mapping[int, Pulse]:
     """Of every brand something that differs once its buckets, watches or rules are others."""
     watches = _by_brand(
