@@ -14,8 +14,10 @@ from starlette.responses import Response
 from api import series
 from api.dashboard import channel_pages, charts, names, numbers, rule_words, start_pages, watched
 from api.dashboard.periods import RANGES, Period, period_of
+from api.dashboard.spike_list import rank
 from api.dashboard.view import PageView, View, href
 from api.deps import By
+from listener.alert.naming import is_count
 from listener.collect.health import facts_of, health
 from listener.store import (
     access,
@@ -178,7 +180,9 @@ def _numbers(
         "chart": _chart(view, brand, period, bars, covered, seen) | {"marks": marks},
         "switches": switches,
         "table": _table(period, bars, covered),
-        "open_spikes": _lead([row for row in found if row.state == "open"]),
+        "open_spikes": [
+            (row, _alarm(view, row)) for row in _lead([row for row in found if row.state == "open"])
+        ],
         "seen_to": _seen_to(session, view, found),
         "spikes": seen,
         "gaps": numbers.gaps_of(session, brand.id, period.since, period.until)[:_MOST],
@@ -215,13 +219,28 @@ def _collecting(
 
 
 def _lead(rows: Sequence[SpikeRow]) -> Sequence[SpikeRow]:
-    """One spike an alert: the series that says most, complaints before mere volume."""
-    ranked = sorted(rows, key=lambda row: (row.dimension == "all", -row.score, row.id))
+    """One spike an alert: the series that says most."""
+    ranked = sorted(rows, key=rank, reverse=True)
     lead: dict[object, SpikeRow] = {}
     for row in ranked:
         if row.dimension != "all" or not lead:
             lead.setdefault(row.alert_id, row)
     return list(lead.values())[:2]
+
+
+def _alarm(view: View, row: SpikeRow) -> dict[str, str]:
+    """What the line about an open spike says: its head, and what it is mostly about."""
+    name = view.series_name(row.dimension)
+    head = view.say("{s} 급증 진행 중", "Spike in {s}", s=name)
+    if not is_count(row.dimension):
+        head = view.say("{s} · 진행 중", "Going on: {s}", s=name)
+    topics = (row.explanation or {}).get("topics") or ()
+    others = [one for one in topics if f"topic:{one['name']}" not in row.dimension]
+    if not others:
+        return {"head": head, "mostly": ""}
+    share = view.say.percent(others[0]["share"])
+    topic = view.topic_name(others[0]["name"])
+    return {"head": head, "mostly": view.say("주로 {x}", "mostly {x}", x=f"{topic} {share}")}
 
 
 def _seen_to(session: Session, view: View, rows: Sequence[SpikeRow]) -> dict[int, str]:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from api.dashboard import charts, numbers
 from api.dashboard.view import View
 from listener.alert import sentences
+from listener.alert.naming import prominence
 from listener.detect.catalogue import parts_of
 from listener.detect.series import floor_to_step
 from listener.store.tables import AlertRow, RuleRow, SpikeRow, UserRow, WatchRow
@@ -176,7 +177,7 @@ def _entry(
     alerts: dict[int, AlertRow],
     users: dict[int, str],
 ) -> Listed:
-    lead = min(group, key=_rank)
+    lead = max(group, key=rank)
     brand = brands.get(lead.brand_id)
     speech = view.speech
     subject = sentences.Subject.of(lead, brand.name if brand else "?", now=view.now)
@@ -195,9 +196,10 @@ def _entry(
     )
 
 
-def _rank(row: SpikeRow) -> tuple[bool, bool, int, float]:
-    """Open before resolved, complaints before mere volume, the wider series before its parts."""
-    return (row.state != "open", row.dimension == "all", row.dimension.count(":"), -row.score)
+def rank(row: SpikeRow) -> tuple[bool, bool, bool, int, float]:
+    """The highest of an event's spikes stands for all of them, as in messages."""
+    is_open = row.state == "open"
+    return prominence(row.dimension, is_open=is_open, trend=row.trend, score=row.score)
 
 
 def _before(text: str | None) -> tuple[datetime, int] | None:

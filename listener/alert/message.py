@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from listener.alert.naming import Named as Named
 from listener.alert.naming import is_count as is_count
+from listener.alert.naming import prominence
 from listener.alert.naming import series_name as series_name
 from listener.alert.naming import topic_name as topic_name
 
@@ -89,14 +90,19 @@ class AlertFacts:
     acknowledged_at: datetime | None = None
     verdict: str = ""
     reminders: int = 0
+    step: int = 0  # of the chain: 0 for those who are told first
     alerts: tuple[AlertFacts, ...] = ()
     why: str = ""
 
     @property
     def lead(self) -> SpikeFacts | None:
-        """The spike that says most: one that goes on, a count, the highest."""
+        """The spike that says most."""
         return max(
-            self.spikes, key=lambda s: (s.resolved_at is None, not s.trend, s.score), default=None
+            self.spikes,
+            key=lambda s: prominence(
+                s.dimension, is_open=s.resolved_at is None, trend=s.trend, score=s.score
+            ),
+            default=None,
         )
 
 
@@ -205,7 +211,7 @@ class _Words:
         title = self._title(facts, event, lead)
         said = list(lead.said.get(self._language, ()))
         lines = said[:1] or [self._since(lead)]
-        if event == "alert.reminder":
+        if event == "alert.reminder" or _is_next(facts, event):
             lines.insert(0, self._nobody(facts))
         if facts.acknowledged_at is not None and event in ("alert.resolved", "alert.acknowledged"):
             who = facts.acknowledged_by or pick("누군가", "somebody")
@@ -259,6 +265,8 @@ class _Words:
             "alert.reminder": pick("미확인", "Still unseen"),
             "alert.acknowledged": pick("확인됨", "Seen"),
         }.get(event, rise)
+        if _is_next(facts, event):
+            mark = pick("미확인", "Still unseen")
         if not is_count(lead.dimension):
             mark = pick("이상", "Unusual") if mark == rise else mark
         head = lead.titles.get(self._language) or (None if is_count(lead.dimension) else series)
@@ -288,6 +296,11 @@ class _Words:
 
     def _nobody(self, facts: AlertFacts) -> str:
         at = self._at(facts.opened_at)
+        if facts.step:
+            return self._pick(
+                f"{at}에 먼저 알린 사람들이 아직 확인하지 않아 다음 차례로 알립니다.",
+                f"Those who were told at {at} have not said that they have seen it: you are next.",
+            )
         return self._pick(
             f"{at}에 알렸지만 아직 아무도 확인하지 않았습니다.",
             f"Told at {at}; nobody has said yet that they have seen it.",
@@ -364,6 +377,11 @@ class _Words:
         return self._text(title, lines, facts.url, None, "alert.digest")
 
 
+def _is_next(facts: AlertFacts, event: str) -> bool:
+    """Whether the chain came to these readers, as nobody before them has acknowledged it."""
+    return event == "alert.opened" and facts.step > 0 and facts.acknowledged_at is None
+
+
 # --- data ----------------------------------------------------------------------------------------
 
 
@@ -408,6 +426,7 @@ def _alert(facts: AlertFacts) -> dict[str, Any]:
         "acknowledged_by": facts.acknowledged_by or None,
         "verdict": facts.verdict or None,
         "reminders": facts.reminders,
+        "step": facts.step,
         "rules": list(facts.rules),
         "url": facts.url,
     }

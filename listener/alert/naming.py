@@ -76,6 +76,16 @@ def _of(scope: str, what: str, column: int, named: Named) -> str:
     return (f"{value} {what}", f"{what} on {value}")[column]
 
 
+def prominence(
+    dimension: str, *, is_open: bool, trend: bool, score: float
+) -> tuple[bool, bool, bool, int, float]:
+    """What sorts the spikes of one event: the highest stands for all of them, on pages and in
+    messages. What goes on before what is over, complaints before mere volume, the wider series
+    before its parts, then the score.
+    """
+    return (is_open, not trend, dimension != "all", -dimension.count(":"), score)
+
+
 def is_count(dimension: str) -> bool:
     """Whether the numbers of its spikes are numbers of mentions, to be set against the usual."""
     return dimension.partition(":")[0] not in ("share", "mean", "new", "viral", "spread")

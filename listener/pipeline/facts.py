@@ -118,6 +118,7 @@ class FactsReader:
             acknowledged_by=alerts.acknowledged_by(self.session, alert),
             verdict=alert.verdict or "",
             reminders=alert.reminders,
+            step=int(message.refs.get("step", 0)),
         )
         lead = facts.lead
         url = f"{self._base}/spikes/{lead.spike_id}" if lead else self._base

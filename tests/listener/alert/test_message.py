@@ -186,3 +186,28 @@ def test_a_short_form_keeps_title_and_links() -> None:
     assert text.within(200).startswith(text.title)
     assert text.within(200).endswith(facts.url or "")
     assert "acknowledge" not in text.within(90)
+
+
+def test_the_next_in_the_chain_learns_that_nobody_has_seen_it() -> None:
+    facts = replace(FACTS, step=1)
+    korean = compose(facts, "alert.opened", language="ko", tz=SEOUL)
+    assert korean.title.startswith("[미확인] 누리마켓 불만")
+    assert korean.body.startswith(
+        "03월 10일 21:00에 먼저 알린 사람들이 아직 확인하지 않아 다음 차례로 알립니다.\n"
+    )
+    english = compose(facts, "alert.opened", language="en", tz=SEOUL)
+    assert english.title.startswith("[Still unseen] ")
+    assert "you are next" in english.body
+    assert payload(facts, "alert.opened", tz=SEOUL)["alert"]["step"] == 1
+
+    seen = replace(facts, acknowledged_at=NOW, acknowledged_by="Mina")
+    assert compose(seen, "alert.opened", language="en", tz=SEOUL).title.startswith("[Spike] ")
+    assert payload(FACTS, "alert.opened", tz=SEOUL)["alert"]["step"] == 0
+
+
+def test_the_wider_series_stands_for_its_parts() -> None:
+    part = replace(SPIKE, spike_id=8, dimension="topic:service:complaint", score=8.0)
+    volume = replace(SPIKE, spike_id=9, dimension="all", score=9.0)
+    over = replace(SPIKE, spike_id=10, dimension="negative", score=9.0, resolved_at=NOW)
+    for spikes in ((part, SPIKE, volume, over), (over, volume, part, SPIKE)):
+        assert replace(FACTS, spikes=spikes).lead == SPIKE
