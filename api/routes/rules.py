@@ -158,7 +158,7 @@ class RuleQuery(BaseModel):
     """Which rules."""
 
     brand: str | None = Field(None, max_length=200, description="Name or id of a brand.")
-    enabled: bool | None = None
+    enabled: bool | None = Field(None, description="Only those that are on, or off.")
 
 
 # --- rules ---------------------------------------------------------------------------------------
