@@ -136,7 +136,7 @@ def listing(session: Session, *, archived: bool = False) -> list[Brand]:
 
 def left_open(session: Session) -> list[Brand]:
     """Archived brands of which a spike is still open."""
-    is_open = exists().where(SpikeRow.brand_id == BrandRow.id, SpikeRow.state == "open")
+    is_open = exists().where(SpikeRow.brand_id == BrandRow.id, SpikeRow.resolved_at.is_(None))
     query = select(BrandRow).where(BrandRow.archived_at.is_not(None), is_open)
     return [from_row(row) for row in session.scalars(query.order_by(BrandRow.id))]
 

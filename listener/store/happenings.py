@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Select, distinct, func, or_, select
 from sqlalchemy.orm import Session
 
 from listener.analyze.themes import Said, sampling
-from listener.store import generations, search
+from listener.store import generations, search, spikes
 from listener.store.tables import (
     AuthorRow,
     EngagementRow,
@@ -94,9 +94,8 @@ def heads(session: Session, brand_id: int, *, since: datetime) -> list[Head]:
     rows = session.scalars(
         select(SpikeRow)
         .where(
-            SpikeRow.brand_id == brand_id,
+            spikes.open_or_since(brand_id, since),
             or_(*(SpikeRow.dimension.startswith(f"{kind}:") for kind in KINDS)),
-            (SpikeRow.state == "open") | (SpikeRow.resolved_at >= since),
         )
         .order_by(SpikeRow.onset_at, SpikeRow.id)
     )
@@ -126,18 +125,17 @@ def grown(
     likes, replies, shares = (func.coalesce(column, 0) for column in told)
     rows = session.scalars(
         select(EngagementRow.mention_id)
-        .distinct()
         .join(MatchRow, MatchRow.mention_id == EngagementRow.mention_id)
         .where(
             EngagementRow.at > since,
             EngagementRow.at <= until,
-            MatchRow.brand_id == brand_id,
+            # Without the addition SQLite would walk through all matches of the brand.
+            MatchRow.brand_id + 0 == brand_id,
             (likes + replies + shares >= reactions) | (EngagementRow.views >= views),
         )
-        .order_by(EngagementRow.mention_id.desc())
-        .limit(MOST_POSTS)
     )
-    return list(rows)
+    # Sorted here: for the order SQLite would walk through all that was ever read.
+    return sorted(set(rows), reverse=True)[:MOST_POSTS]
 
 
 def received(session: Session, mention_ids: Collection[int], until: datetime) -> list[Received]:

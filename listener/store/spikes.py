@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from sqlalchemy import BigInteger, delete, func, select, tuple_, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, delete, func, select, tuple_, type_coerce, update
 from sqlalchemy.orm import Session
 
 from listener.store.base import from_us, to_us
@@ -250,14 +250,21 @@ def set_all_late(session: Session, brand_id: int | None, from_at: datetime) -> N
                 set_late(session, one, key, head, from_at)
 
 
+def open_or_since(brand_id: int, since: datetime) -> ColumnElement[bool]:
+    """The spikes of a brand that are open, or were resolved since then.
+
+    Two questions, as SQLite answers one with OR by walking through all spikes there ever were.
+    """
+    of_brand = select(SpikeRow.id).where(SpikeRow.brand_id == brand_id)
+    is_open = of_brand.where(SpikeRow.resolved_at.is_(None))
+    return SpikeRow.id.in_(is_open.union_all(of_brand.where(SpikeRow.resolved_at >= since)))
+
+
 def latest(session: Session, brand_id: int, *, since: datetime) -> dict[SeriesId, SpikeRow]:
     """By series the spike that is open, or else the last one resolved since that time."""
     rows = session.scalars(
         select(SpikeRow)
-        .where(
-            SpikeRow.brand_id == brand_id,
-            (SpikeRow.state == "open") | (SpikeRow.resolved_at >= since),
-        )
+        .where(open_or_since(brand_id, since))
         .order_by(SpikeRow.onset_at, SpikeRow.id)
     )
     found: dict[SeriesId, SpikeRow] = {}

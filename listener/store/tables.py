@@ -746,7 +746,12 @@ class SpikeRow(Base):
     """A series far above its expectation, from onset to resolution."""
 
     __tablename__ = "spike"
-    __table_args__ = (Index("ix_spike_brand", "brand_id", "onset_at"),)
+    __table_args__ = (
+        Index("ix_spike_brand", "brand_id", "onset_at"),
+        # For looks: rows are large, and of all there were only the latest matter.
+        Index("ix_spike_resolved", "brand_id", "resolved_at"),
+        Index("ix_spike_updated", "brand_id", "updated_at"),
+    )
 
     id: Mapped[int] = _key()
     brand_id: Mapped[int] = mapped_column(ForeignKey("brand.id", ondelete="CASCADE"))

@@ -129,6 +129,8 @@ def upgrade() -> None:
     )
     op.create_index("ix_alert_event_alert_id", "alert_event", ["alert_id", "id"])
     op.create_index("ix_engagement_at", "engagement", ["at"])
+    op.create_index("ix_spike_resolved", "spike", ["brand_id", "resolved_at"])
+    op.create_index("ix_spike_updated", "spike", ["brand_id", "updated_at"])
     for column in _alert_columns():
         op.add_column("alert", column)
     for column in _spike_columns():
@@ -198,6 +200,8 @@ def downgrade() -> None:
     """
     for statement in _BACK:
         op.execute(statement)
+    op.drop_index("ix_spike_updated", "spike")
+    op.drop_index("ix_spike_resolved", "spike")
     op.drop_index("ix_engagement_at", "engagement")
     op.drop_table("detector")
     _detector()
