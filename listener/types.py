@@ -705,6 +705,7 @@ class WatchCoverage:
     A bucket that an active watch still lacks ``late_after`` its end is given up for that watch: its
     part is a gap. ``active_to`` None = active still. A watch that is not active (an import, a
     deleted watch; also one with ``active_to`` = ``active_from``) can cover but is never waited for.
+    ``source`` is that of all mentions that it brings.
     """
 
     watch_id: int
@@ -712,6 +713,7 @@ class WatchCoverage:
     active_to: datetime | None = None
     intervals: Sequence[Interval] = ()
     late_after: timedelta = timedelta(hours=1)
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,12 +31,13 @@ class Piece(NamedTuple):
 
 
 class Walk(NamedTuple):
-    """A back-fill of history: from ``from_at`` back to ``reached_at``."""
+    """A back-fill of history of a source: from ``from_at`` back to ``reached_at``."""
 
     began_at: datetime
     from_at: datetime
     reached_at: datetime
     ended_at: datetime | None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class WatchPast:
     streams: bool = False
     first: tuple[datetime, datetime] | None = None  # seen at, at
     undated: bool = False
+    source: str = ""  # of all that it brings
 
 
 @dataclass(slots=True)
@@ -171,6 +173,7 @@ class AsOf:
                     active_to=max(ended, past.made_at) if ended else None,
                     intervals=self._covered(track, start, now),
                     late_after=past.late_after,
+                    source=past.source,
                 )
             )
         return found
@@ -221,7 +224,13 @@ class AsOf:
 
 
 def _unwaited(past: WatchPast, at: datetime, covered: list[Interval]) -> WatchCoverage:
-    return WatchCoverage(watch_id=past.watch_id, active_from=at, active_to=at, intervals=covered)
+    return WatchCoverage(
+        watch_id=past.watch_id,
+        active_from=at,
+        active_to=at,
+        intervals=covered,
+        source=past.source,
+    )
 
 
 def _insert(track: _Track, begin: datetime, stop: datetime) -> None:

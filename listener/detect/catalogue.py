@@ -168,6 +168,11 @@ def filter_of(dimension: str, rule: Rule | None = None) -> dict[str, str]:
     return dict(_NARROW.get(dimension, {}))
 
 
+def source_of(dimension: str, rule: Rule | None = None) -> str | None:
+    """The one source that a series is about; None = any. ``rule`` as ``filter_of`` takes it."""
+    return filter_of(dimension, rule).get("source")
+
+
 # --- from spikes to rules ------------------------------------------------------------------------
 
 

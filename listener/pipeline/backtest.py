@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import urlencode
@@ -28,7 +29,7 @@ from listener.alert.life import (
 from listener.alert.timing import hold_until
 from listener.detect.asof import AsOf, Walk, WatchPast
 from listener.detect.calendar import Calendar, holidays_of
-from listener.detect.catalogue import filter_of, severity_of
+from listener.detect.catalogue import filter_of, severity_of, source_of
 from listener.detect.lifecycle import Event, Opened, SpikeLife
 from listener.detect.policy import policy_of
 from listener.detect.replay import HISTORY, Replay
@@ -197,10 +198,7 @@ class _Run:
             starts = asof.starts(session, brand_id, self._from, self._until)
             if on_time:
                 starts = [(at, at) for _, at in starts[-1:]]
-            pasts = [
-                WatchPast(**past._asdict()) for past in asof.pasts(session, brand_id, self._from)
-            ]
-            walks = [Walk(*walk) for walk in asof.walks(session, brand_id)]
+            known = self._known(session, {self._source_of(one) for one in found}, on_time)
             events = planned.of_brand(session, brand_id, self._from, self._until)
             judged = asof.judged(session, brand_id, self._since, self._until)
             switched = generations.switches(session, since=self._since, limit=1)
@@ -213,8 +211,8 @@ class _Run:
                 self._progress((GATHERED + place + share) / (GATHERED + len(found)))
 
             part(0.0)
-            known = AsOf(pasts, walks, on_time=on_time)
-            told.append(self._replay(series, known, starts, calendar, part))
+            of_source = known[self._source_of(series)]()
+            told.append(self._replay(series, of_source, starts, calendar, part))
         alerts = self._alerts()
         fires = self._fires(alerts, judged)
         weeks = self._line.days / 7
@@ -260,6 +258,27 @@ class _Run:
         if self._wanted.judge_as == "auto":
             return late > MOSTLY * total
         return self._wanted.judge_as == "on_time"
+
+    def _source_of(self, series: Series) -> str | None:
+        return source_of(series.dimension, self._rule)
+
+    def _known(
+        self, session: Session, sources: Collection[str | None], on_time: bool
+    ) -> dict[str | None, Callable[[], AsOf]]:
+        """By source of a series, None = any: what makes its knowledge of what was collected."""
+        brand_id, since = self._rule.brand_id, self._from
+        of_all = asof.pasts(session, brand_id, since)
+        walks = [Walk(*walk) for walk in asof.walks(session, brand_id)]
+        found: dict[str | None, Callable[[], AsOf]] = {}
+        for source in sources:
+            of_source = asof.of_source(session, brand_id, of_all, source, since)
+            found[source] = partial(
+                AsOf,
+                [WatchPast(**past._asdict()) for past in of_source],
+                [walk for walk in walks if source in (None, walk.source)],
+                on_time=on_time,
+            )
+        return found
 
     # --- replaying -----------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from listener.alert.message import is_count
 from listener.alert.picture import BARS, Bar, Curve
+from listener.detect.catalogue import filter_of
 from listener.detect.policy import policy_of
 from listener.detect.series import STEP, SeriesBucket, build_series, floor_to_step
 from listener.detect.spike import Detector
@@ -57,7 +58,12 @@ def curve_of(session: Session, row: SpikeRow, tz: ZoneInfo, *, now: datetime) ->
     counts = _counts(session, row, first, end)
     if not counts:
         return None
-    watches = coverage.of_brand(session, row.brand_id, first, now=now)
+    watches = coverage.of_source(
+        session,
+        row.brand_id,
+        coverage.of_brand(session, row.brand_id, first, now=now),
+        (row.scope or filter_of(row.dimension)).get("source"),
+    )
     series = build_series(counts, watches, start=first, end=end, now=now)
     level = _level(session, row, tz)
     return Curve(

@@ -78,7 +78,7 @@ def judge(
     if detector is None:
         detector, kept = kind(policy, calendar.tz, calendar), None
     series: Sequence[SeriesBucket] = fill(
-        view.frame, view.tallies.get(key, {}), upto, shares=kind is ShareDetector
+        view.frame_of(key), view.tallies.get(key, {}), upto, shares=kind is ShareDetector
     )
     earlier: States = ()
     if kept is None:

@@ -7,7 +7,7 @@ statement sees a later state of the database.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -40,13 +40,14 @@ class View:
     """What there is to see of a brand.
 
     ``watched`` are the series that its rules listen to, each with these rules; ``stored`` is where
-    all detectors stand, ``starts`` where those that can be judged go on from. ``frames`` are what is
-    covered of each source that series are about (None = of all), ``tallies`` what was counted in
-    each series. None of them begins before ``start``.
+    all detectors stand, ``starts`` where those that can be judged go on from. ``sources`` tells the
+    one source that a series is about, None = any, and ``frames`` what is covered of it; ``tallies``
+    are what was counted in each series. Nothing of that begins before ``start``.
     """
 
     rules: Sequence[Rule]
     watched: Mapping[SeriesKey, tuple[Rule, ...]]
+    sources: Mapping[SeriesKey, str | None]
     stored: Mapping[SeriesId, Head]
     starts: Mapping[SeriesKey, Start]
     planned: Sequence[PlannedEvent]
@@ -60,13 +61,9 @@ class View:
         """Series that have a detector, and that no rule listens to any more."""
         return sorted(self.stored.keys() - self.watched.keys())
 
-    def source_of(self, key: SeriesKey) -> str | None:
-        """The one source that a series is about; None = any."""
-        return source_of(key.dimension, self.watched[key][0])
-
     def frame_of(self, key: SeriesKey) -> Sequence[SeriesBucket]:
         """What is covered of a series that can be judged."""
-        return self.frames[self.source_of(key)]
+        return self.frames[self.sources[key]]
 
     def shows_alike(self, key: SeriesKey, other: View | None) -> bool:
         """Whether a look at the other left nothing to find in this series."""
@@ -105,6 +102,7 @@ def see(
     each = any(value == EACH for rule in enabled for _, value in facets_of(rule.scope))
     known = buckets.dimensions(session, brand.id) if each else ()
     watched = watched_by(enabled, known)
+    sources = {key: source_of(key.dimension, of[0]) for key, of in watched.items()}
     stored = spikes.heads(session, brand.id)
     earliest = floor_to_step(now - HISTORY)
     starts = {key: _start(stored.get(key), version) for key in watched}
@@ -112,17 +110,25 @@ def see(
     starts |= _earlier(session, brand.id, {key: starts[key] for key in back})
     if any(one is None or one.upto < earliest for one in starts.values()):
         first = buckets.first(session, brand.id, earliest)
-        anew = None if first is None else Start(first)
+        collected = _collected(session, brand.id, set(sources.values()), now)
         starts = {
-            key: anew if one is None or one.upto < earliest else one for key, one in starts.items()
+            key: one
+            if one is not None and one.upto >= earliest
+            else (Start(first) if first is not None and sources[key] in collected else None)
+            for key, one in starts.items()
         }
     going = {key: one for key, one in starts.items() if one is not None}
     start = min((one.upto for one in going.values()), default=floor_to_step(now))
-    by_source = _watches(session, brand.id, watched, going, now=now)
-    going = {key: one for key, one in going.items() if by_source[_source(watched, key)]}
+    watches: dict[str | None, list[WatchCoverage]] = {}
+    if going:
+        of_all = coverage.of_brand(session, brand.id, start, now=now)
+        for source in {sources[key] for key in going}:
+            watches[source] = coverage.of_source(session, brand.id, of_all, source)
+    going = {key: one for key, one in going.items() if watches[sources[key]]}
     view = View(
         rules=enabled,
         watched=watched,
+        sources=sources,
         stored=stored,
         starts=going,
         planned=planned.of_brand(session, brand.id, start - HISTORY, now + STEP),
@@ -135,7 +141,7 @@ def see(
         return view
     dirty = buckets.first_dirty(session, brand.id)
     found = tallies_of(session, brand.id, view, until=now, count_flagged=count_flagged)
-    return replace(view, frames=_frames(view, by_source, dirty, now), tallies=found)
+    return replace(view, frames=_frames(view, watches, dirty, now), tallies=found)
 
 
 def tallies_of(
@@ -152,33 +158,17 @@ def tallies_of(
     return found
 
 
-def final_until(view: View, key: SeriesKey, now: datetime) -> datetime:
-    """Up to where nothing but late items can change what is seen of a series."""
-    return next((item.bucket.at for item in view.frame_of(key) if not item.final), now)
-
-
-def _watches(
-    session: Session,
-    brand_id: int,
-    watched: Mapping[SeriesKey, tuple[Rule, ...]],
-    going: Mapping[SeriesKey, Start],
-    *,
-    now: datetime,
-) -> dict[str | None, list[WatchCoverage]]:
-    """What is known of the watches by which series are judged, by the source they are about."""
-    if not going:
-        return {}
-    start = min(one.upto for one in going.values())
-    of_all = coverage.of_brand(session, brand_id, start, now=now)
-    return {
-        source: coverage.of_source(session, brand_id, of_all, source)
-        for source in {_source(watched, key) for key in going}
-    }
+def _collected(
+    session: Session, brand_id: int, sources: Collection[str | None], now: datetime
+) -> set[str | None]:
+    """Those of which something is known to have been collected; None = of any."""
+    of_all = coverage.of_brand(session, brand_id, now, now=now)
+    return {one for one in sources if coverage.of_source(session, brand_id, of_all, one)}
 
 
 def _frames(
     view: View,
-    by_source: Mapping[str | None, Sequence[WatchCoverage]],
+    watches: Mapping[str | None, Sequence[WatchCoverage]],
     dirty: datetime | None,
     now: datetime,
 ) -> dict[str | None, Sequence[SeriesBucket]]:
@@ -187,27 +177,23 @@ def _frames(
     """
     starts: dict[str | None, datetime] = {}
     for key, one in view.starts.items():
-        source = view.source_of(key)
+        source = view.sources[key]
         starts[source] = min(one.upto, starts.get(source, one.upto))
     made: list[tuple[Sequence[WatchCoverage], datetime, list[SeriesBucket]]] = []
     frames: dict[str | None, Sequence[SeriesBucket]] = {}
     for source, start in starts.items():
-        watches = by_source[source]
-        frame = next((f for like, at, f in made if at == start and like == watches), None)
+        own = watches[source]
+        frame = next((f for like, at, f in made if at == start and like == own), None)
         if frame is None:
-            frame = build_series({}, watches, start=start, end=now, now=now)
+            frame = build_series({}, own, start=start, end=now, now=now)
             if dirty is not None:
                 frame = [
                     replace(item, final=False) if item.final and item.bucket.at >= dirty else item
                     for item in frame
                 ]
-            made.append((watches, start, frame))
+            made.append((own, start, frame))
         frames[source] = frame
     return frames
-
-
-def _source(watched: Mapping[SeriesKey, tuple[Rule, ...]], key: SeriesKey) -> str | None:
-    return source_of(key.dimension, watched[key][0])
 
 
 def _start(head: Head | None, version: str) -> Start | None:

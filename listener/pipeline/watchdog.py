@@ -26,11 +26,11 @@ from listener.detect.policy import policy_of
 from listener.detect.series import floor_to_step
 from listener.detect.spike import VERSION
 from listener.errors import StorageError
-from listener.pipeline.beginnings import back_fills_of
+from listener.pipeline.beginnings import back_fills_of, of_source
 from listener.pipeline.calling import hours_of
 from listener.pipeline.causes import explain_spike
 from listener.pipeline.judging import Look, Past, ended, judge
-from listener.pipeline.seeing import View, final_until, see, tallies_of
+from listener.pipeline.seeing import View, see, tallies_of
 from listener.pipeline.signals import Signals, SignalSpike
 from listener.pipeline.telling import Explained, Series, Teller
 from listener.settings import Settings
@@ -199,7 +199,8 @@ class Watchdog:
                 life=life_of(row),
                 row_id=row.id if row is not None else None,
             )
-            looks.append(judge(view, key, past, calendar=calendar, back_fills=back_fills, now=now))
+            begun = of_source(back_fills, view.sources[key])
+            looks.append(judge(view, key, past, calendar=calendar, back_fills=begun, now=now))
         if any((head := view.stored.get(key)) and head.late_from for key in keys):
             self._went_back[brand.id] = now, time.perf_counter() - began
         return looks
@@ -320,14 +321,13 @@ class Watchdog:
         moved = [look for look in looks if look.state is not None]
         if not moved:
             return
-        until, counted = now, view.tallies
+        counted = view.tallies
         if pulses.counted(session, brand.id) != view.counted:  # the rollup was here meanwhile
-            until = final_until(view, now)
             counted = tallies_of(
                 session,
                 brand.id,
                 _only(view, {look.key for look in moved}),
-                until=until,
+                until=max(look.upto for look in moved),
                 count_flagged=self._settings.count_flagged,
             )
         saved = []
@@ -336,7 +336,7 @@ class Watchdog:
             was, head = view.stored.get(look.key), heads.get(look.key)
             marks = [
                 look.late_from,
-                _differs(view.tallies.get(look.key), counted.get(look.key), until),
+                _differs(view.tallies.get(look.key), counted.get(look.key), look.upto),
             ]
             if head is not None and (was is None or head.late_from != was.late_from):
                 marks.append(head.late_from)  # the rollup was here since

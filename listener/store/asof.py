@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import BigInteger, ColumnElement, Text, case, cast, func, or_, select, type_coerce
 from sqlalchemy.orm import Session
 
-from listener.store import buckets
+from listener.store import buckets, coverage
 from listener.store.base import from_us
 from listener.store.buckets import STEP, Counted
 from listener.store.tables import (
@@ -35,6 +35,7 @@ from listener.types import Precision
 
 LEAST_PATIENCE = timedelta(minutes=15)  # as store/coverage.py waits for a watch
 FIRST_RUN = timedelta(hours=1)  # a first run is over by then
+_FILE, _WEBHOOK = "file", "webhook"
 _PART = 5_000  # rows at a time, so that a year does not have to fit into memory
 
 
@@ -59,15 +60,17 @@ class Past(NamedTuple):
     streams: bool = False
     first: tuple[datetime, datetime] | None = None
     undated: bool = False
+    source: str = ""
 
 
 class Walk(NamedTuple):
-    """A back-fill of history: from ``from_at`` back to ``reached_at``."""
+    """A back-fill of history of a source: from ``from_at`` back to ``reached_at``."""
 
     began_at: datetime
     from_at: datetime
     reached_at: datetime
     ended_at: datetime | None
+    source: str = ""
 
 
 class Judged(NamedTuple):
@@ -203,26 +206,38 @@ def pasts(session: Session, brand_id: int, since: datetime) -> list[Past]:
                 pieces=pieces.get(row.id, []),
                 first=_first(session, row.id, row.created_at),
                 undated=_is_undated(session, row.id, row.created_at),
+                source=row.source,
             )
         )
-    return [*found, *_files(session, brand_id, since), *_webhooks(session, brand_id)]
+    return [*found, *_files(session, brand_id, since, _FILE), *_webhooks(session, brand_id)]
+
+
+def of_source(
+    session: Session, brand_id: int, found: Sequence[Past], source: str | None, since: datetime
+) -> list[Past]:
+    """Those ``pasts`` by which a series of one source is judged, as ``coverage.of_source``."""
+    if source is None:
+        return list(found)
+    known = [past for past in found if past.source == source]
+    if known or coverage.is_collected(session, brand_id, source):
+        return known
+    return _files(session, brand_id, since, source)
 
 
 def walks(session: Session, brand_id: int) -> list[Walk]:
     """The back-fills of history that brought something."""
-    of_brand = select(WatchRow.id).where(
-        or_(WatchRow.brand_id == brand_id, WatchRow.brand_id.is_(None))
-    )
-    rows = session.scalars(
-        select(BackfillRow).where(
-            BackfillRow.watch_id.in_(of_brand),
+    rows = session.execute(
+        select(BackfillRow, WatchRow.source)
+        .join(WatchRow, WatchRow.id == BackfillRow.watch_id)
+        .where(
+            or_(WatchRow.brand_id == brand_id, WatchRow.brand_id.is_(None)),
             BackfillRow.to_at.is_(None),
             BackfillRow.reached_at.is_not(None),
         )
     )
     return [
-        Walk(row.created_at, row.from_at, row.reached_at, row.finished_at)
-        for row in rows
+        Walk(row.created_at, row.from_at, row.reached_at, row.finished_at, source)
+        for row, source in rows
         if row.reached_at is not None
     ]
 
@@ -267,7 +282,7 @@ def _is_undated(session: Session, watch_id: int, made_at: datetime) -> bool:
     return found is not None
 
 
-def _files(session: Session, brand_id: int, since: datetime) -> list[Past]:
+def _files(session: Session, brand_id: int, since: datetime, source: str) -> list[Past]:
     """Files count as collected from the first to the last mention that they brought."""
     rows = session.execute(
         select(MentionRow.seen_at, func.min(MatchRow.event_at), func.max(MatchRow.event_at))
@@ -275,7 +290,7 @@ def _files(session: Session, brand_id: int, since: datetime) -> list[Past]:
         .where(
             MatchRow.brand_id == brand_id,
             MatchRow.event_at >= since,
-            MentionRow.source == "file",
+            MentionRow.source == source,
             MentionRow.is_own.is_(False),
         )
         .group_by(MentionRow.seen_at)
@@ -285,7 +300,7 @@ def _files(session: Session, brand_id: int, since: datetime) -> list[Past]:
         Piece(seen_at, buckets.start_of(first), buckets.start_of(last) + STEP)
         for seen_at, first, last in rows
     ]
-    return [_unwaited(pieces[0].from_at, pieces)] if pieces else []
+    return [_unwaited(pieces[0].from_at, pieces, source)] if pieces else []
 
 
 def _webhooks(session: Session, brand_id: int) -> list[Past]:
@@ -296,10 +311,12 @@ def _webhooks(session: Session, brand_id: int) -> list[Past]:
             InboundRow.enabled.is_(True),
         )
     )
-    return [_unwaited(at, [], streams=True) for at in made]
+    return [_unwaited(at, [], _WEBHOOK, streams=True) for at in made]
 
 
-def _unwaited(made_at: datetime, pieces: Sequence[Piece], *, streams: bool = False) -> Past:
+def _unwaited(
+    made_at: datetime, pieces: Sequence[Piece], source: str, *, streams: bool = False
+) -> Past:
     return Past(
         watch_id=0,
         made_at=made_at,
@@ -309,6 +326,7 @@ def _unwaited(made_at: datetime, pieces: Sequence[Piece], *, streams: bool = Fal
         pieces=pieces,
         waited_for=False,
         streams=streams,
+        source=source,
     )
 
 

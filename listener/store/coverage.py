@@ -21,7 +21,8 @@ from listener.types import Interval, WatchCoverage
 
 DROP_OUT = timedelta(days=1)  # a watch silent for longer is no longer waited for
 _LEAST_PATIENCE = timedelta(minutes=15)
-_FILE = "source:file"
+_FILE = "file"
+_WEBHOOK = "webhook"
 
 
 def add(
@@ -85,6 +86,7 @@ def of_brand(
     rows = session.execute(
         select(
             WatchRow.id,
+            WatchRow.source,
             WatchRow.created_at,
             WatchRow.deleted_at,
             WatchRow.enabled,
@@ -110,24 +112,60 @@ def of_brand(
                 active_to=max(ended, row.created_at) if ended else None,
                 intervals=known.get(row.id, []),
                 late_after=max(2 * every, _LEAST_PATIENCE),
+                source=row.source,
             )
         )
-    return [*found, *_of_files(session, brand_id), *_of_webhooks(session, brand_id, now)]
+    return [*found, *_of_files(session, brand_id, _FILE), *_of_webhooks(session, brand_id, now)]
 
 
-def _of_files(session: Session, brand_id: int) -> list[WatchCoverage]:
+def of_source(
+    session: Session, brand_id: int, watches: Sequence[WatchCoverage], source: str | None
+) -> list[WatchCoverage]:
+    """Those ``of_brand`` by which a series of one source is judged; None = all of them.
+
+    A source that nothing collects was brought by a file that names it, and counts as files do.
+    """
+    if source is None:
+        return list(watches)
+    found = [watch for watch in watches if watch.source == source]
+    return found or _of_files(session, brand_id, source, unless_collected=True)
+
+
+def is_collected(session: Session, brand_id: int, source: str) -> bool:
+    """Whether any watch or webhook of a brand, or of none, is or was of that source."""
+    if source == _WEBHOOK:
+        query = select(InboundRow.id).where(
+            or_(InboundRow.brand_id == brand_id, InboundRow.brand_id.is_(None))
+        )
+    else:
+        query = select(WatchRow.id).where(
+            or_(WatchRow.brand_id == brand_id, WatchRow.brand_id.is_(None)),
+            WatchRow.source == source,
+        )
+    return session.scalar(query.limit(1)) is not None
+
+
+def _of_files(
+    session: Session, brand_id: int, source: str, *, unless_collected: bool = False
+) -> list[WatchCoverage]:
+    if unless_collected and is_collected(session, brand_id, source):
+        return []
     rows = session.execute(
         select(func.min(BucketRow.at), func.max(BucketRow.at))
         .where(
             BucketRow.brand_id == brand_id,
-            BucketRow.dimension == _FILE,
+            BucketRow.dimension == f"source:{source}",
             BucketRow.step_s == STEP_S,
         )
         .having(func.count() > 0)
     )
     return [
         WatchCoverage(
-            watch_id=0, active_from=first, active_to=first, intervals=[(first, last + STEP)]
+            watch_id=0,
+            active_from=first,
+            active_to=first,
+            intervals=[(first, last + STEP)],
+            source=source,
         )
         for first, last in rows
     ]
@@ -150,7 +188,13 @@ def _of_webhooks(session: Session, brand_id: int, now: datetime) -> list[WatchCo
         upto: datetime | None = waits_since
         covered = (made, max(made, now if upto is None else upto))
         found.append(
-            WatchCoverage(watch_id=0, active_from=made, active_to=made, intervals=[covered])
+            WatchCoverage(
+                watch_id=0,
+                active_from=made,
+                active_to=made,
+                intervals=[covered],
+                source=_WEBHOOK,
+            )
         )
     return found
 

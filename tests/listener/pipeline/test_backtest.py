@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,7 @@ WATCHED = START + 2 * DAY  # before, the detectors only learn
 OUTAGE = (START + 2 * DAY + 10 * HOUR, START + 2 * DAY + 16 * HOUR)
 HOLE = (START + DAY + 4 * HOUR, START + DAY + 7 * HOUR)  # back-filled a day later
 SURGES = (START + 2 * DAY + 5 * HOUR, START + 3 * DAY + 13 * HOUR)
+ELSEWHERE = (SURGES[1] - HOUR, SURGES[1] + 9 * HOUR)  # the other source is down
 
 
 class Past:
@@ -49,7 +52,15 @@ class Past:
     caught up, a hole that was back-filled, and two surges.
     """
 
-    def __init__(self, database: Database, settings: Settings, *, seed: int = 1) -> None:
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        *,
+        seed: int = 1,
+        scope: Scope | None = None,
+        other: str | None = None,
+    ) -> None:
         self.database, self.settings = database, settings
         self._ingest = Ingest(database, FakeReader(), settings, Secrets(b"k" * 32))
         self._watchdog = Watchdog(database, settings)
@@ -57,10 +68,13 @@ class Past:
         with database.write() as work:
             self.brand = stored_brand(work.session, "Haneul")
             self.watch = stored_watch(work.session, brand=self.brand, now=START, every=POLL)
+            self.other = other and stored_watch(
+                work.session, brand=self.brand, source=other, now=START, every=POLL
+            )
             work.session.execute(delete(RuleRow))
             self.rule = rules.create(
                 work.session, brand_id=self.brand.id, name="불만", signal=Signal.COMPLAINTS,
-                by=By.POSTS, sensitivity=Sensitivity.HIGH, now=START,
+                by=By.POSTS, sensitivity=Sensitivity.HIGH, scope=scope or Scope(), now=START,
             )  # fmt: skip
             work.commit()
 
@@ -71,6 +85,8 @@ class Past:
         at = START
         while at < START + DAYS * DAY:
             at += POLL
+            if self.other and not ELSEWHERE[0] <= at < ELSEWHERE[1]:
+                self._cover_other(at)
             if OUTAGE[0] <= at < OUTAGE[1]:
                 continue
             items = []
@@ -94,6 +110,14 @@ class Past:
             work.session.execute(
                 update(WatchRow).where(WatchRow.id == self.watch).values(covered_to=at)
             )
+            work.commit()
+
+    def _cover_other(self, at: datetime) -> None:
+        """The other source brings nothing, and says so."""
+        with self.database.write() as work:
+            row = work.session.get_one(WatchRow, self.other)
+            coverage.add(work.session, row.id, row.covered_to or START, at, now=at)
+            row.covered_to = at
             work.commit()
 
     def _coming(self) -> Iterator[tuple[datetime, RawItem]]:
@@ -139,11 +163,14 @@ class Past:
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
     """Lived through once, for all tests; who changes it changes it back."""
-    home = tmp_path_factory.mktemp("backtest")
+    yield from lived(tmp_path_factory.mktemp("backtest"))
+
+
+def lived(home: Path, **given: Any) -> Iterator[Past]:
     database = Database(f"sqlite:///{home}/listener.db")
     schema.upgrade(database)
     settings = Settings(home=home, secret_key="a secret of the tests")  # type: ignore[arg-type]
-    past = Past(database, settings)
+    past = Past(database, settings, **given)
     past.live()
     yield past
     database.close()
@@ -155,6 +182,48 @@ def told_live(past: Past) -> list[tuple[str, datetime]]:
 
 
 def test_a_backtest_gives_the_alerts_that_the_watchdog_gave(past: Past) -> None:
+    _check_alike(past)
+
+
+@pytest.fixture(scope="module")
+def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
+    """The same, by a rule on this source alone, and with another source that fails meanwhile."""
+    scope = Scope(source="plaza")
+    yield from lived(tmp_path_factory.mktemp("narrow"), scope=scope, other="forum")
+
+
+def test_a_rule_on_one_source_gives_the_same_alerts_too(past: Past, narrow: Past) -> None:
+    _check_alike(narrow)
+    assert {row.dimension for row in narrow.rows(SpikeRow)} == {"source:plaza:complaint"}
+
+    def spikes_of(one: Past) -> list[Any]:
+        return [
+            (row.onset_at, row.opened_at, row.resolved_at, row.observed, row.expected, row.score)
+            for row in one.rows(SpikeRow)
+        ]
+
+    assert spikes_of(narrow) == spikes_of(past), "what happens elsewhere changes nothing"
+    both = replace(narrow.rule, scope=Scope(source="plaza", topic="delivery"))
+    assert _events(narrow.backtest(both)) == _events(narrow.backtest())
+
+
+def test_a_rule_on_all_sources_waits_for_the_other(narrow: Past) -> None:
+    all_of_them = replace(narrow.rule, scope=Scope())
+    fire = narrow.backtest(all_of_them).fires[-1]
+    own = narrow.backtest().fires[-1]
+    assert abs(own.onset_at - SURGES[1]) <= HOUR
+    assert own.resolved_at is not None
+    assert own.resolved_at < ELSEWHERE[1]
+    assert fire.onset_at == own.onset_at
+    assert fire.resolved_at is None or fire.resolved_at >= ELSEWHERE[1], "half is known of calm"
+
+
+def test_a_source_that_nothing_collects_is_not_judged(narrow: Past) -> None:
+    nowhere = replace(narrow.rule, scope=Scope(source="nowhere"))
+    assert narrow.backtest(nowhere).series == []
+
+
+def _check_alike(past: Past) -> None:
     result = past.backtest()
 
     live = [row for row in past.rows(SpikeRow) if row.alert_id is not None]
