@@ -15,7 +15,7 @@ from api.dashboard.forms import Form, Sent
 from api.dashboard.view import PageView, View
 from api.deps import MadeChannel
 from api.routes.schemas import Id
-from listener.alert.services import BY_NAME, SERVICES, Service, build_address
+from listener.alert.services import BY_NAME, SERVICES, Service, build_address, service_of
 from listener.errors import InvalidInput, ListenerError, NotFound
 from listener.store import channels, history, jobs, outbox
 from listener.store.tables import ChannelRow, JobRow, OutboxRow
@@ -131,6 +131,7 @@ def _page(
         form=form,
         made=made,
         services=SERVICES,
+        service_of=service_of,
         chosen=BY_NAME.get(form.get("service"), SERVICES[0]),
         prefix=_FIELD,
     )

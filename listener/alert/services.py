@@ -27,12 +27,12 @@ _MESSENGERS = {
     "hook.dooray.com": "dooray",
 }
 # Webhooks that are pasted as https addresses, and that apprise reads as they are.
-_PASTED = (
-    re.compile(r"https://hooks\.slack\.com/services/"),
-    re.compile(r"https://(canary\.|ptb\.)?discord(app)?\.com/api/webhooks/"),
-    re.compile(r"https://chat\.googleapis\.com/v1/spaces/"),
-    re.compile(r"https://[a-z0-9.-]+\.(logic\.azure\.com|powerplatform\.com)[:/]"),
-)
+_PASTED = {
+    "slack": re.compile(r"https://hooks\.slack\.com/services/"),
+    "discord": re.compile(r"https://(canary\.|ptb\.)?discord(app)?\.com/api/webhooks/"),
+    "googlechat": re.compile(r"https://chat\.googleapis\.com/v1/spaces/"),
+    "teams": re.compile(r"https://[a-z0-9.-]+\.(logic\.azure\.com|powerplatform\.com)[:/]"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -371,7 +371,25 @@ def _belongs(name: str, address: str) -> bool:
         return True
     if name in _MESSENGERS.values():
         return messenger_of(address) == name
-    return any(form.match(address) for form in _PASTED)
+    return any(form.match(address) for form in _PASTED.values())
+
+
+def service_of(address: str) -> Service:
+    """Which of the services an address belongs to, as it is shown or stored."""
+    kind = kind_of(address)
+    if kind == MESSENGER:
+        return BY_NAME[messenger_of(address)]
+    if kind == WEBHOOK:
+        return BY_NAME["webhook"]
+    scheme = address.partition("://")[0].lower()
+    if scheme in ("http", "https"):
+        return BY_NAME[next(name for name, form in _PASTED.items() if form.match(address))]
+    if scheme == "mailto":
+        return BY_NAME["email"]
+    if address.lower().startswith("slack://xoxb"):
+        return BY_NAME["slack-bot"]
+    found = (one for one in SERVICES if one.form.startswith(f"{scheme}://"))
+    return next(found, BY_NAME["other"])
 
 
 def kind_of(address: str) -> str:
@@ -380,7 +398,7 @@ def kind_of(address: str) -> str:
         return APPRISE
     if messenger_of(address):
         return MESSENGER
-    return APPRISE if any(form.match(address) for form in _PASTED) else WEBHOOK
+    return APPRISE if any(form.match(address) for form in _PASTED.values()) else WEBHOOK
 
 
 def messenger_of(address: str) -> str:

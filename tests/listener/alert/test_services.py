@@ -8,7 +8,14 @@ import pytest
 from listener.alert.message import Text
 from listener.alert.posting import messenger_body
 from listener.alert.sending import secrets_in
-from listener.alert.services import BY_NAME, SERVICES, build_address, kind_of, messenger_of
+from listener.alert.services import (
+    BY_NAME,
+    SERVICES,
+    build_address,
+    kind_of,
+    messenger_of,
+    service_of,
+)
 from listener.errors import InvalidInput
 
 SLACK = "https://hooks.slack.com/services/T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
@@ -110,3 +117,22 @@ def test_secrets_are_the_tokens_and_not_the_names() -> None:
     assert {"p@ss w/rd?&+%", "pr@naver.com"} & hidden == {"p@ss w/rd?&+%", "pr@naver.com"}
     assert not {"starttls", "minji@shop.example", "smtp.naver.com"} & hidden
     assert "TIiajkdnlazkcOXrIdevi7FQ" in secrets_in(SLACK)
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("mailto://127.0.0.1:2525/a@shop.example", "email"),
+        ("mailtos://pr@smtp.naver.com:587", "email"),
+        ("slack://xoxb-1...d/pr", "slack-bot"),
+        ("slack://T...2/A...D/T...Q", "slack"),
+        (SLACK, "slack"),
+        (DISCORD, "discord"),
+        ("tgram://1...c/-100", "telegram"),
+        ("https://hook.dooray.com/services/***", "dooray"),
+        ("https://ops.example/hook", "webhook"),
+        ("ntfy://topic", "other"),
+    ],
+)
+def test_a_channel_is_called_what_people_call_it(address: str, name: str) -> None:
+    assert service_of(address).name == name
