@@ -78,6 +78,8 @@ def new(view: PageView) -> Response:
     query = view.request.query_params
     with view.services.database.read() as session:
         every = brands.listing(session)
+    if not every:
+        return view.go(HOME)  # which tells where to begin
     known = {str(brand.id) for brand in every}
     first = next((str(one.id) for one in every if not one.competitor), "")
     rule = Rule(id=0, brand_id=0, name="", signal=Signal.COMPLAINTS)

@@ -87,6 +87,17 @@ def test_rules_stand_there_as_sentences(page: TestClient) -> None:
     assert "Complaints rise" in english  # rules that came with the brand are called in English
 
 
+def test_without_a_brand_the_form_leads_to_where_one_begins(
+    empty: Services, visit: Callable[[Services], TestClient]
+) -> None:
+    client = visit(empty)
+    answer = client.get("/rules/new", follow_redirects=False)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/rules")
+    text = client.get("/rules").text
+    assert "아직 브랜드가 없습니다" in text
+    assert "/rules/new" not in text
+
+
 def test_a_rule_is_made_of_what_was_chosen(send: Callable[..., Any], empty: Services) -> None:
     answer = send(
         "/rules/new",
