@@ -34,6 +34,8 @@ def _lines(path: Path | None) -> Iterator[TextIO]:
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             yield file
+    except BrokenPipeError:  # of what is written: piped into head
+        raise
     except OSError as error:
         raise InvalidInput(f"{path}: {error.strerror}.", hint="Check the path.") from error
 
@@ -200,7 +202,14 @@ def detect(
     """
     from listener.detect.csvfile import detect_rows
 
-    length = timedelta(minutes=bucket) if bucket is not None else None
+    length = None
+    if bucket is not None:
+        if not 1 <= bucket <= 1440:
+            raise InvalidInput(
+                f"--bucket is {bucket:g}; buckets last from 1 minute to 1,440 (a day).",
+                field="bucket",
+            )
+        length = timedelta(minutes=bucket)
     with _lines(file) as lines:
         for row in detect_rows(lines, length, holidays=holidays):
             sys.stdout.write(row + "\n")

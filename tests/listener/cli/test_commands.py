@@ -243,3 +243,6 @@ def test_detect_streams_and_never_changes_its_mind(
     wrong = installed("detect", said="a,b\n1,2\n")
     assert wrong.returncode == 1
     assert wrong.stderr.startswith("listener: ")
+    wrong = installed("detect", "--bucket", "nan", str(file))
+    assert wrong.returncode == 1
+    assert "buckets last from 1 minute" in wrong.stderr
