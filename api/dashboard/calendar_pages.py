@@ -218,8 +218,8 @@ def _page(view: View, form: Form, *, status: int = 200) -> Response:
         rows = planned.rows(session)
         names = {one.id: one.name for one in brands.listing(session, archived=True)}
     shown = [_shown(view, row, names) for row in rows]
-    holidays = _holidays(view.services.settings.holidays, weeks[0][0], weeks[-1][-1])
-    ahead = _holidays(view.services.settings.holidays, today, today + _AHEAD)
+    holidays = _holidays(view, weeks[0][0], weeks[-1][-1])
+    ahead = _holidays(view, today, today + _AHEAD)
     return view.render(
         "calendar.html",
         status,
@@ -266,11 +266,12 @@ def _weekdays(view: View) -> list[str]:
     )
 
 
-def _holidays(country: str, since: date, until: date) -> dict[date, str]:
+def _holidays(view: View, since: date, until: date) -> dict[date, str]:
+    country, years = view.services.settings.holidays, range(since.year, until.year + 1)
     if not country:
         return {}
     try:
-        known: Mapping[date, str] = holidays_of(country, range(since.year, until.year + 1))
+        known = holidays_of(country, years, language=view.language)
     except InvalidInput:  # `listener doctor` tells of it
         return {}
     return {day: name for day, name in known.items() if since <= day <= until}

@@ -16,7 +16,7 @@ from api.dashboard import charts
 from api.dashboard.view import View, href
 from listener.alert.message import is_count
 from listener.detect.calendar import holidays_of
-from listener.detect.catalogue import parts_of
+from listener.detect.catalogue import filter_of, parts_of
 from listener.detect.expected import Frame, Line, frame_of
 from listener.detect.series import build_series
 from listener.store import coverage, feed_query, planned
@@ -196,7 +196,12 @@ def _blind(
     """Of each bar the share of its time that was not collected, and whether some sources were
     missing at another time. The latest minutes are still on their way: that is no gap.
     """
-    watches = coverage.of_brand(session, row.brand_id, frame.start, now=now)
+    watches = coverage.of_source(
+        session,
+        row.brand_id,
+        coverage.of_brand(session, row.brand_id, frame.start, now=now),
+        (row.scope or filter_of(row.dimension)).get("source"),
+    )
     series = build_series({}, watches, start=frame.start, end=frame.end, now=now)
     while series and not series[-1].final and series[-1].bucket.coverage is Coverage.UNKNOWN:
         series.pop()
@@ -266,7 +271,7 @@ def _events(session: Session, view: View, row: SpikeRow, frame: Frame) -> list[d
         }
         for event in planned.of_brand(session, row.brand_id, frame.start, frame.end)
     ]
-    known = _holidays(view.services.settings.holidays)
+    known = _holidays(view.services.settings.holidays, view.language)
     days: dict[str, list[int]] = {}
     for place in range(frame.size):
         day = view.say.local(frame.start + place * frame.step).date()
@@ -278,5 +283,5 @@ def _events(session: Session, view: View, row: SpikeRow, frame: Frame) -> list[d
 
 
 @lru_cache(maxsize=4)
-def _holidays(country: str) -> Mapping[Any, str]:
-    return holidays_of(country) if country else {}
+def _holidays(country: str, language: str) -> Mapping[Any, str]:
+    return holidays_of(country, language=language) if country else {}

@@ -183,10 +183,14 @@ def remove_planned_event(services: ServicesDep, event_id: Id) -> Response:
 def list_holidays(
     services: ServicesDep,
     year: Annotated[int, Query(ge=1990, le=2100, description="Of which year.")],
+    language: Annotated[
+        Literal["ko", "en"] | None,
+        Query(description="Of the names; default, and where there are none: the country's own."),
+    ] = None,
 ) -> Response:
     """The public holidays that are known."""
     country = services.settings.holidays
-    found = holidays_of(country, [year]) if country else {}
+    found = holidays_of(country, [year], language=language) if country else {}
     told = [{"day": day, "name": name} for day, name in sorted(found.items())]
     return Json({"country": country, "items": told})
 

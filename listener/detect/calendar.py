@@ -73,9 +73,11 @@ class Calendar:
         return math.prod(known) if len(known) == len(factors) else None
 
 
-def holidays_of(country: str, years: Iterable[int] | None = None) -> Mapping[date, str]:
-    """Public holidays of a country (ISO 3166: "KR"), substitute ones too, by date; named in the
-    language of that country.
+def holidays_of(
+    country: str, years: Iterable[int] | None = None, *, language: str | None = None
+) -> Mapping[date, str]:
+    """Public holidays of a country (ISO 3166: "KR"), substitute ones too, by date; named in
+    ``language`` ("ko", "en"), or where there are no such names in the language of that country.
 
     Without ``years`` the mapping finds those of a year when it is first asked for a day of it: use
     its ``get``. Raises InvalidInput for a country that is not known.
@@ -84,9 +86,13 @@ def holidays_of(country: str, years: Iterable[int] | None = None) -> Mapping[dat
 
     code = country.strip().upper()
     try:
+        known = holidays.country_holidays(code)
         # Said outright: by default the names follow the language of the machine.
-        language = holidays.country_holidays(code).default_language
-        found = holidays.country_holidays(code, years=years, language=language)
+        names = next(
+            (one for one in known.supported_languages or () if one.partition("_")[0] == language),
+            known.default_language,
+        )
+        found = holidays.country_holidays(code, years=years, language=names)
     except NotImplementedError:
         raise InvalidInput(
             f"The holidays of {country[:20]!r} are not known.",

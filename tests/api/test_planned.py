@@ -93,4 +93,12 @@ def test_holidays_of_a_year(client: TestClient, is_problem: Problem) -> None:
     days = {one["day"]: one["name"] for one in told["items"]}
     assert days["2026-02-17"] == "설날"
     assert "2026-03-02" in days  # a substitute
+    english = {"year": 2026, "language": "en"}
+    named = {
+        one["day"]: one["name"]
+        for one in client.get("/api/v1/holidays", params=english).json()["items"]
+    }
+    assert named.keys() == days.keys()
+    assert named["2026-02-17"] == "Korean New Year"
+    is_problem(client.get("/api/v1/holidays", params=english | {"language": "xx"}), 400, "invalid")
     is_problem(client.get("/api/v1/holidays", params={"year": 1800}), 400, "invalid")

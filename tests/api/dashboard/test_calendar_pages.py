@@ -104,3 +104,6 @@ def test_holidays_are_shown_in_their_month(page: TestClient) -> None:
     assert '<span class="holiday" title="삼일절">' in text
     assert "삼일절 대체 휴일" in text
     assert page.get("/calendar?month=2026-13").status_code == 200
+    english = page.get("/calendar?month=2026-03&lang=en").text
+    assert '<span class="holiday" title="Independence Movement Day">' in english
+    assert "삼일절" not in english

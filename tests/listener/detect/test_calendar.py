@@ -42,6 +42,13 @@ def test_korean_holidays_and_their_substitutes(day: date, name: str | None) -> N
     assert holidays_of("kr").get(day) == name
 
 
+def test_holidays_have_names_in_both_languages_where_the_country_has() -> None:
+    day = date(2026, 3, 1)
+    assert holidays_of("KR", language="ko").get(day) == "삼일절"
+    assert holidays_of("KR", language="en").get(day) == "Independence Movement Day"
+    assert holidays_of("US", language="ko").get(date(2026, 7, 3)) == "Independence Day (observed)"
+
+
 def test_an_unknown_country_is_refused() -> None:
     with pytest.raises(InvalidInput, match="holidays of 'ZZ'") as caught:
         holidays_of("ZZ")
