@@ -574,6 +574,60 @@ def test_rules_watch_one_source_topic_or_both(small: World) -> None:
     assert small.messages() == ["alert.opened"]
 
 
+def test_a_series_of_one_source_is_judged_over_its_watches(small: World) -> None:
+    with small.database.write() as work:
+        for rule in rules.of_brand(work.session, small.brand.id):
+            rules.delete(work.session, rule.id)
+        for name, scope in (("all", Scope()), ("one", Scope(source="plaza"))):
+            rules.create(
+                work.session, brand_id=small.brand.id, name=name, signal="complaints",
+                scope=scope, now=NOW,
+            )  # fmt: skip
+        other = stored_watch(work.session, source="feed", brand=small.brand, now=SINCE)
+        work.commit()
+    small.cover(SINCE, NOW, other)
+
+    def upto() -> dict[str, datetime]:
+        small.look(at)
+        return {row.dimension: row.upto for row in _detectors(small)}
+
+    at = NOW + MINUTE
+    assert set(upto().values()) == {NOW}
+    small.cover(NOW, NOW + HOUR)  # the other source is late
+    at = NOW + HOUR + MINUTE
+    reached = upto()
+    assert reached["source:plaza:complaint"] == NOW + HOUR
+    assert reached["complaint"] < NOW + HOUR
+    small.cover(NOW, NOW + 2 * HOUR, other)  # now the own one is
+    at = NOW + 2 * HOUR + MINUTE
+    reached = upto()
+    # Of that time nothing is known: its end waits for the watch, and no zeros were learnt.
+    assert reached["source:plaza:complaint"] < NOW + 2 * HOUR
+    assert reached["complaint"] < NOW + 2 * HOUR
+    small.cover(NOW + HOUR, NOW + 2 * HOUR)
+    at += MINUTE
+    assert set(upto().values()) == {NOW + 2 * HOUR}
+
+
+def _detectors(world: World) -> list[DetectorRow]:
+    with world.database.read() as session:
+        return list(session.scalars(select(DetectorRow)))
+
+
+@pytest.mark.parametrize("change", [{"holidays": ""}, {"holidays": "US"}])
+def test_other_holidays_build_the_detectors_anew(small: World, change: dict[str, str]) -> None:
+    small.look(NOW + MINUTE)
+    before = {row.dimension: row.version for row in _detectors(small)}
+    Watchdog(small.database, small.settings).look(now=NOW + 2 * MINUTE)
+    assert {row.dimension: row.version for row in _detectors(small)} == before
+    changed = small.settings.model_copy(update=change)
+    Watchdog(small.database, changed).look(now=NOW + 2 * MINUTE)
+    after = {row.dimension: row.version for row in _detectors(small)}
+    assert after.keys() == before.keys()
+    assert not set(after.values()) & set(before.values())
+    assert small.rows(AlertRow) == []
+
+
 def test_copies_of_one_release_alert_nobody(small: World) -> None:
     """500 papers print one complaint: for the rules it is one story."""
     text = "Haneul 택배 파손 심각 소비자 불만 폭주 환불 거부 논란 확산 topic:delivery -"

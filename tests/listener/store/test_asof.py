@@ -11,12 +11,14 @@ from builders import NOW, a_raw, stored_brand, stored_watch
 from fakes import FakeReader
 from listener.detect.catalogue import watched_by
 from listener.pipeline.arrivals import gather
+from listener.pipeline.beginnings import back_fills_of
+from listener.pipeline.beginnings import of_source as begun_of
 from listener.pipeline.ingest import Ingest, Origin
 from listener.pipeline.rollup import roll_up
 from listener.pipeline.tallies import tallies
 from listener.security import Secrets
 from listener.settings import Settings
-from listener.store import asof, coverage
+from listener.store import asof, buckets, coverage
 from listener.store.base import from_us
 from listener.store.tables import MentionRow, StoryRow, WatchRow
 from listener.store.tables import MentionStoryRow as CopyRow
@@ -153,3 +155,39 @@ def test_coverage_knows_when_it_became_known(database: Database, brand: int) -> 
     ]
     assert (past.made_at, past.ended_at, past.waited_for) == (NOW - DAY, None, True)
     assert [past.late_after] == [one.late_after for one in live]
+
+
+def test_a_series_of_one_source_knows_its_own_watches_only(database: Database, brand: int) -> None:
+    with database.write() as work:
+        own = stored_watch(work.session, source="plaza", now=NOW - DAY)
+        other = stored_watch(work.session, source="feed", now=NOW - DAY)
+        stored_watch(work.session, source="forum", now=NOW - DAY)  # never succeeded
+        for watch, since in ((own, NOW - 2 * DAY), (other, NOW - 3 * DAY)):
+            work.session.get_one(WatchRow, watch).covered_to = NOW
+            coverage.add(work.session, watch, since, NOW, now=NOW)
+        work.commit()
+    with database.read() as session:
+        live = coverage.of_brand(session, brand, SINCE, now=NOW)
+        pasts = asof.pasts(session, brand, SINCE)
+        for source, expected in ((None, [own, other]), ("plaza", [own]), ("forum", [])):
+            of_live = coverage.of_source(session, brand, live, source)
+            of_past = asof.of_source(session, brand, pasts, source, SINCE)
+            assert sorted(one.watch_id for one in of_live) == expected
+            assert sorted(one.watch_id for one in of_past) == expected
+        begun = back_fills_of(session, brand, NOW)
+    assert begun_of(begun, "plaza") == [(NOW - 2 * DAY, NOW - 2 * DAY)]
+    assert begun_of(begun, "forum") == []
+    assert {at for at, _ in begun_of(begun, None)} == {NOW - 2 * DAY, NOW - 3 * DAY}
+
+
+def test_a_source_that_only_a_file_names_counts_as_files_do(database: Database, brand: int) -> None:
+    with database.read() as session:
+        (live,) = coverage.of_source(session, brand, [], "plaza")
+        (past,) = asof.of_source(session, brand, [], "plaza", SINCE)
+        assert coverage.of_source(session, brand, [], "feed") == []
+        assert asof.of_source(session, brand, [], "feed", SINCE) == []
+    whole = (NOW - 9 * HOUR, NOW - HOUR + buckets.STEP)
+    assert live.intervals == [whole]
+    assert live.active_to == live.active_from, "nobody waits for it"
+    assert (past.pieces[-1].from_at, past.pieces[-1].to_at) == whole
+    assert not past.waited_for
