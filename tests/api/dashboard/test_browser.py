@@ -266,7 +266,9 @@ def test_a_rule_is_tried_while_it_is_made_and_an_alert_is_put_off(
     page = open_page(viewport={"width": 360, "height": 740})
     page.goto(served.link)
     page.wait_for_url(served.base + "/")
-    page.goto(served.base + "/rules/new?brand=1")
+    page.goto(served.base + "/rules/new?brand=1&lang=en")  # English says it in longer words
+    assert _too_wide(page) == []
+    page.goto(served.base + "/rules/new?brand=1&lang=ko")
     stop = threading.Event()
 
     def work() -> None:
