@@ -393,7 +393,7 @@ class Detector:
         if observed - expected < plan.min_excess or observed < plan.min_ratio * expected:
             return
         if incident.may_open(at, surprise):
-            onset_at = self._onset(at, observed / max(expected, 1e-6))
+            onset_at = self._onset(at)
             incident.open(onset_at, surprise, max(best, plan.hour) + 1)
             self._alerts += complete
 
@@ -405,22 +405,26 @@ class Detector:
         self._observed = [0.0] * len(self._observed)
         self._mass = [0.0] * len(self._mass)
 
-    def _onset(self, at: datetime, ratio: float) -> datetime:
-        """Where the surge began: the stretch up to now that is most likely at ``ratio`` times the
-        expectation.
+    def _onset(self, at: datetime) -> datetime:
+        """Where the surge began: the stretch up to now that is least like what was expected in it.
 
-        Maximises the Poisson log-likelihood ratio, count * log(ratio) - expected * (ratio - 1),
-        summed backwards.
+        Maximises the Poisson log-likelihood ratio of the stretch's own rate, n log(n / m) - (n - m)
+        for n seen and m expected (Kulldorff's scan statistic, 1997). One rate for all stretches
+        would reach back to strays of hours ago once the surge itself is far above it.
         """
-        gain, loss = math.log(ratio), ratio - 1.0
-        total = highest = 0.0
+        observed = expected = highest = 0.0
         began = 0
         counts, means = self._counts, self._expected
         newest = (self._tick - 1) % len(counts)
         for back in range(len(counts)):
-            total += counts[newest - back] * gain - means[newest - back] * loss
-            if total > highest:
-                highest, began = total, back
+            observed += counts[newest - back]
+            expected += means[newest - back]
+            if not counts[newest - back] or observed <= expected:
+                continue  # a stretch begins with something that was seen
+            m = max(expected, 1e-6)
+            likelihood = observed * math.log(observed / m) - (observed - m)
+            if likelihood > highest:
+                highest, began = likelihood, back
         return at - began * self.policy.step
 
     def _learn(

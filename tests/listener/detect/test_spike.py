@@ -46,6 +46,15 @@ def test_a_planted_wave_is_found_with_its_onset(
     assert all(v.onset_at is None for v in found if not v.is_spike)
 
 
+def test_strays_of_hours_ago_are_not_the_onset(series: Make, verdicts: Run) -> None:
+    first = 10 * DAY + 200
+    strays = [(first - 80, 3, 0.7), (first - 55, 3, 0.7)]
+    found = verdicts(series(12, 0.02, waves=[*strays, (first, 24, 4.0)]))
+    onset = found[edges(found)[-1]].onset_at
+    assert onset is not None
+    assert abs((onset - START) / timedelta(minutes=5) - first) <= 1
+
+
 def test_onset_stays_where_it_was_while_the_spike_lasts(series: Make, verdicts: Run) -> None:
     found = verdicts(series(11, waves=[(10 * DAY, 60, 10.0)]))
     assert len({v.onset_at for v in found if v.is_spike}) == 1
