@@ -54,10 +54,11 @@ class Supervisor:
         self, name: str, arguments: Sequence[str], environ: Mapping[str, str] | None = None
     ) -> None:
         """A process to keep running: ``python -m`` with these arguments."""
+        # -P: an api.py that lies where the service is started is none of ours.
         self.children.append(
             _Child(
                 name,
-                [sys.executable, "-m", *arguments],
+                [sys.executable, "-P", "-m", *arguments],
                 {**os.environ, PARENT: str(os.getpid()), **(environ or {})},
             )
         )

@@ -111,3 +111,12 @@ def test_a_port_that_is_taken_is_told_before_anything_starts() -> None:
             port_to_use("127.0.0.1", port)
     assert port_to_use("127.0.0.1", port) == port
     assert port_to_use("127.0.0.1", 0) > 0
+
+
+def test_a_file_where_the_service_is_started_is_none_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "api.py").write_text("raise SystemExit(7)")
+    supervisor = Supervisor()
+    supervisor.add("web", ["api"])  # the package itself cannot be run: that is its own error
+    ended = subprocess.run(supervisor.children[0].arguments, cwd=tmp_path, capture_output=True)
+    assert ended.returncode == 1
+    assert b"'api' is a package" in ended.stderr
