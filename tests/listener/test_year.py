@@ -13,6 +13,7 @@ from listener.detect.spike import Detector
 from listener.types import Bucket, Coverage, PlannedEvent, Sensitivity
 from year import OUTAGE, SEOUL, SIZES, START, STEP, Year, local
 
+pytestmark = pytest.mark.timeout(400)  # a year takes a while on a busy machine
 LEARNING = timedelta(days=14)
 MONTHS = (365 - 14) / 30
 LATEST = {  # from the start of a crisis: a small brand has to wait for its complaints

@@ -21,6 +21,7 @@ from listener.store.work import Database
 from listener.types import By, MatchMode, Rule, Signal
 from year import A_DAY, CAUGHT_UP, DAYS, OUTAGE, START, STEP, Year, local
 
+pytestmark = pytest.mark.timeout(400)  # a year takes a while on a busy machine
 HOUR = timedelta(hours=1)
 END = START + timedelta(days=DAYS)
 TELLING = timedelta(minutes=1)  # until what was collected is known
