@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from listener.store.tables import (
-    BackfillRow,
-    CoverageRow,
-    MentionRow,
-    MentionWatchRow,
-    WatchRow,
-)
-from listener.types import Interval, Precision
+from listener.store.asof import first_brought, is_undated
+from listener.store.tables import BackfillRow, CoverageRow, WatchRow
+from listener.types import Interval
 
 NEW_WATCH = timedelta(days=14)  # by then the detector takes the new level for the usual
-LATER = timedelta(hours=1)  # a first run is over by then
 SETTLED = timedelta(hours=1)  # the detectors know of a walk that ended so long ago
 
 
@@ -42,9 +36,10 @@ def back_fills_of(session: Session, brand_id: int, now: datetime) -> dict[str, l
             )
         ).all()
         found += [(at, at) for at in past]
-        if not past and (first := _first(session, watch_id, created_at)) is not None:
-            found.append((first, first))
-        if _is_undated(session, watch_id, created_at):
+        if not past and (first := first_brought(session, watch_id, created_at)) is not None:
+            _, at = first
+            found.append((at, at))
+        if is_undated(session, watch_id, created_at):
             found.append((created_at, created_at))
     walked = (
         select(BackfillRow, WatchRow.source)
@@ -71,28 +66,3 @@ def of_source(
     if source is not None:
         return back_fills.get(source, ())
     return [one for intervals in back_fills.values() for one in intervals]
-
-
-def _first(session: Session, watch_id: int, created_at: datetime) -> datetime | None:
-    """The earliest that a watch brought by the time its first run was over."""
-    return session.scalar(
-        select(func.min(MentionRow.event_at))
-        .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
-        .where(MentionWatchRow.watch_id == watch_id, MentionRow.event_at < created_at + LATER)
-    )
-
-
-def _is_undated(session: Session, watch_id: int, created_at: datetime) -> bool:
-    """Whether its first run brought what tells no time: it counts as of then."""
-    found = session.scalar(
-        select(MentionRow.id)
-        .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
-        .where(
-            MentionWatchRow.watch_id == watch_id,
-            MentionRow.published_precision == Precision.NONE,
-            MentionRow.event_at >= created_at,
-            MentionRow.event_at < created_at + LATER,
-        )
-        .limit(1)
-    )
-    return found is not None

@@ -204,8 +204,8 @@ def pasts(session: Session, brand_id: int, since: datetime) -> list[Past]:
                 every=every,
                 late_after=max(2 * every, LEAST_PATIENCE),
                 pieces=pieces.get(row.id, []),
-                first=_first(session, row.id, row.created_at),
-                undated=_is_undated(session, row.id, row.created_at),
+                first=first_brought(session, row.id, row.created_at),
+                undated=is_undated(session, row.id, row.created_at),
                 source=row.source,
             )
         )
@@ -254,8 +254,12 @@ def _pieces(session: Session, watch_ids: Sequence[int], since: datetime) -> dict
     return found
 
 
-def _first(session: Session, watch_id: int, made_at: datetime) -> tuple[datetime, datetime] | None:
-    """The earliest that a watch brought by the time its first run was over, and when."""
+def first_brought(
+    session: Session, watch_id: int, made_at: datetime
+) -> tuple[datetime, datetime] | None:
+    """The earliest that a watch brought by the time its first run was over: when that became known,
+    and of when it is.
+    """
     row = session.execute(
         select(MentionRow.seen_at, MentionRow.event_at)
         .join(MentionWatchRow, MentionWatchRow.mention_id == MentionRow.id)
@@ -266,7 +270,7 @@ def _first(session: Session, watch_id: int, made_at: datetime) -> tuple[datetime
     return None if row is None else (row.seen_at, row.event_at)
 
 
-def _is_undated(session: Session, watch_id: int, made_at: datetime) -> bool:
+def is_undated(session: Session, watch_id: int, made_at: datetime) -> bool:
     """Whether its first run brought what tells no time: it counts as of then."""
     found = session.scalar(
         select(MentionRow.id)
